@@ -1,0 +1,14 @@
+//! Loadline: a Docker Engine-compatible image daemon on an embedded content store.
+//!
+//! Each module imports only from layers with a lower number (`tests/checks/layers.rs` holds the code to it):
+//!
+//! | layer | module | what it is |
+//! | --- | --- | --- |
+//! | L0 | [`domain`] | values and their rules, without files or sockets |
+//! | L1 | [`store`] | blobs, names and leases, durable |
+//! | L2 | [`archive`] | image archives as streams |
+//! | L3 | [`engine`] | what Loadline does, one verb a file |
+//! | L4 | [`api`] | the facades: Docker's REST API, containerd's gRPC services |
+//! | L5 | [`daemon`] | configuration, listeners, shutdown |
+
+pub mod domain;

@@ -1,10 +1,17 @@
 //! L0: values and their rules. Nothing here knows of files, sockets or a runtime.
 
+pub mod attestation;
+pub mod descriptor;
 pub mod digest;
 pub mod error;
 pub mod filter;
+pub mod image;
+pub mod manifest;
 pub mod platform;
 pub mod reference;
 
+pub use descriptor::{Descriptor, MediaType, StringMap};
 pub use digest::Digest;
 pub use error::{Error, Kind, Result};
+pub use platform::Platform;
+pub use reference::Reference;

@@ -1,0 +1,94 @@
+//! How attestation manifests and their in-toto statements are recognised.
+//!
+//! BuildKit marks an attestation manifest by annotations on its descriptor in the index; each layer that carries a
+//! predicate type is one in-toto statement. OCI referrers say the same by their `subject`.
+
+use super::descriptor::{Descriptor, MediaType};
+use super::manifest::Manifest;
+use super::{Digest, Platform};
+
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+const ATTESTATION_MANIFEST: &str = "attestation-manifest";
+const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+
+/// An in-toto statement, as the manifest that holds it describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    pub descriptor: Descriptor,
+    /// The URI that says what kind of claim the statement makes.
+    pub predicate_type: String,
+}
+
+/// Whether a descriptor in an index stands for something other than an image, by BuildKit's mark.
+pub fn is_marked(descriptor: &Descriptor) -> bool {
+    descriptor.annotations.get(REFERENCE_TYPE).is_some()
+}
+
+/// The manifest that an attestation manifest speaks of; absent where the descriptor is not marked as one or names no
+/// digest.
+pub fn subject(descriptor: &Descriptor) -> Option<Digest> {
+    if descriptor.annotations.get(REFERENCE_TYPE)? != ATTESTATION_MANIFEST {
+        return None;
+    }
+    descriptor.annotations.get(REFERENCE_DIGEST)?.parse().ok()
+}
+
+/// Whether the platform of a descriptor is the placeholder that marks what is no image.
+pub fn is_placeholder(platform: &Platform) -> bool {
+    platform.os == "unknown" && platform.architecture == "unknown"
+}
+
+/// The statements of an attestation manifest, in its order: layers without a predicate type are none.
+pub fn statements(manifest: &Manifest) -> impl Iterator<Item = Statement> + '_ {
+    manifest.layers.iter().filter_map(|layer| {
+        let predicate_type = layer.annotations.get(PREDICATE_TYPE)?.to_owned();
+        Some(Statement { descriptor: layer.clone(), predicate_type })
+    })
+}
+
+/// Whether a referrer holds in-toto statements that may be listed beside those of an attestation manifest.
+pub fn holds_statements(manifest: &Manifest) -> bool {
+    manifest
+        .layers
+        .iter()
+        .any(|layer| layer.media_type == MediaType::IN_TOTO && layer.annotations.get(PREDICATE_TYPE).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(kind: &str, digest: &str) -> Descriptor {
+        let mut descriptor = Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"a"), 1);
+        descriptor.annotations = [(REFERENCE_TYPE, kind), (REFERENCE_DIGEST, digest)].into_iter().collect();
+        descriptor
+    }
+
+    #[test]
+    fn only_a_marked_descriptor_with_a_digest_has_a_subject() {
+        let digest = Digest::of(b"image").to_string();
+        assert_eq!(subject(&marked(ATTESTATION_MANIFEST, &digest)), Some(Digest::of(b"image")));
+        assert_eq!(subject(&marked("other", &digest)), None);
+        assert_eq!(subject(&marked(ATTESTATION_MANIFEST, "sha256:../x")), None);
+        assert!(is_marked(&marked("other", &digest)));
+    }
+
+    #[test]
+    fn layers_without_a_predicate_type_are_no_statements() {
+        let mut statement = Descriptor::new(MediaType::IN_TOTO, Digest::of(b"s"), 1);
+        statement.annotations = [(PREDICATE_TYPE, "https://slsa.dev/provenance/v1")].into_iter().collect();
+        let manifest = Manifest {
+            config: Descriptor::new(MediaType::OCI_CONFIG, Digest::of(b"{}"), 2),
+            layers: [Descriptor::new(MediaType::IN_TOTO, Digest::of(b"n"), 1), statement.clone()].into(),
+            subject: None,
+            annotations: Default::default(),
+            artifact_type: None,
+        };
+        let found: Vec<_> = statements(&manifest).collect();
+        assert_eq!(
+            found,
+            [Statement { descriptor: statement, predicate_type: "https://slsa.dev/provenance/v1".into() }]
+        );
+    }
+}

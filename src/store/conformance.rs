@@ -1,0 +1,197 @@
+//! What every store promises, run on each implementation.
+
+use super::*;
+use crate::domain::digest::Algorithm;
+use crate::domain::error::Kind;
+use crate::domain::{MediaType, StringMap};
+
+fn stage(store: &impl Store, bytes: &[u8]) -> Staged {
+    let mut ingest = store.ingest("test", Some(Digest::of(bytes))).unwrap();
+    for part in bytes.chunks(3) {
+        ingest.write(part).unwrap();
+    }
+    ingest.finish().unwrap()
+}
+
+fn read(store: &impl Store, digest: &Digest) -> Result<Vec<u8>> {
+    let blob = store.open(digest)?;
+    let mut bytes = vec![0; blob.size() as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += blob.read_at(&mut bytes[filled..], filled as u64)?;
+    }
+    assert_eq!(blob.read_at(&mut [0; 8], filled as u64)?, 0, "reading at the end");
+    assert_eq!(blob.read_at(&mut [0; 8], u64::MAX / 2)?, 0, "reading past the end");
+    Ok(bytes)
+}
+
+fn name(target: &Digest) -> NameRecord {
+    let target = Descriptor::new(MediaType::OCI_INDEX, target.clone(), 7);
+    NameRecord { target, created_at: 1, updated_at: 2 }
+}
+
+fn blobs_are_seen_from_commit_on(store: &impl Store) {
+    let digest = Digest::of(b"first blob");
+    let staged = stage(store, b"first blob");
+    assert_eq!(store.open(&digest).err().map(|e| e.kind()), Some(Kind::NotFound));
+    assert_eq!(staged.open().unwrap().size(), 10);
+    store.commit(Changes { blobs: vec![staged], now: 42, ..Changes::default() }).unwrap();
+    assert_eq!(read(store, &digest).unwrap(), b"first blob");
+    let again = stage(store, b"first blob");
+    store.commit(Changes { blobs: vec![again], now: 43, ..Changes::default() }).unwrap();
+    let records: Vec<_> = store.contents().unwrap().blobs.into_iter().filter(|(d, _)| *d == digest).collect();
+    assert_eq!(records, [(digest, BlobRecord { size: 10, created_at: 42 })], "the second commit changes nothing");
+}
+
+fn a_wrong_digest_is_refused(store: &impl Store) {
+    let mut ingest = store.ingest("test", Some(Digest::of(b"right"))).unwrap();
+    ingest.write(b"wrong").unwrap();
+    let error = ingest.finish().err().expect("wrong content");
+    assert_eq!(error.kind(), Kind::InvalidArgument);
+    assert!(store.open(&Digest::of(b"wrong")).is_err());
+}
+
+fn both_algorithms_are_served(store: &impl Store) {
+    let digest = Digest::compute(Algorithm::Sha512, b"long");
+    let mut ingest = store.ingest("test", Some(digest.clone())).unwrap();
+    ingest.write(b"long").unwrap();
+    store.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
+    assert_eq!(read(store, &digest).unwrap(), b"long");
+}
+
+fn ingests_are_listed_while_they_are_written(store: &impl Store) {
+    assert!(store.ingests().is_empty());
+    let mut ingest = store.ingest("layer one", None).unwrap();
+    ingest.write(b"12345").unwrap();
+    let listed = store.ingests();
+    assert_eq!((listed.len(), listed[0].reference.as_str(), listed[0].offset), (1, "layer one", 5));
+    drop(ingest);
+    assert!(store.ingests().is_empty(), "an abandoned ingest is gone");
+}
+
+fn many_blobs_are_committed_at_once(store: &impl Store) {
+    let contents: Vec<String> = (0..100).map(|n| format!("blob number {n}")).collect();
+    let blobs = contents.iter().map(|content| stage(store, content.as_bytes())).collect();
+    store.commit(Changes { blobs, ..Changes::default() }).unwrap();
+    for content in &contents {
+        assert_eq!(read(store, &Digest::of(content.as_bytes())).unwrap(), content.as_bytes());
+    }
+}
+
+fn records_are_set_and_removed(store: &impl Store) {
+    let digest = Digest::of(b"index");
+    let index = crate::domain::manifest::Index {
+        manifests: [Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"m"), 1)].into(),
+        subject: None,
+        annotations: StringMap::default(),
+        artifact_type: None,
+    };
+    let config = ConfigSummary { platform: Default::default(), created: Some(5), labels: StringMap::default() };
+    let changes = Changes {
+        blobs: vec![stage(store, b"index")],
+        documents: vec![(digest.clone(), Document::Index(index.clone()))],
+        configs: vec![(digest.clone(), config.clone())],
+        names: vec![("a".to_owned(), Some(name(&digest))), ("b".to_owned(), Some(name(&digest)))],
+        ..Changes::default()
+    };
+    store.commit(changes).unwrap();
+    let contents = store.contents().unwrap();
+    assert_eq!(contents.documents, [(digest.clone(), Document::Index(index))]);
+    assert_eq!(contents.configs, [(digest.clone(), config)]);
+    assert_eq!(contents.names, [("a".to_owned(), name(&digest)), ("b".to_owned(), name(&digest))]);
+    let open = store.open(&digest).unwrap();
+    let gone = Changes {
+        names: vec![("a".to_owned(), None), ("b".to_owned(), None)],
+        removed: vec![digest.clone()],
+        ..Changes::default()
+    };
+    store.commit(gone).unwrap();
+    let contents = store.contents().unwrap();
+    assert!(contents.names.is_empty() && contents.documents.is_empty() && contents.configs.is_empty());
+    assert!(store.open(&digest).is_err());
+    let mut bytes = [0; 5];
+    assert_eq!((open.read_at(&mut bytes, 0).unwrap(), &bytes), (5, b"index"), "an open reader keeps the bytes");
+}
+
+fn run(store: &impl Store) {
+    records_are_set_and_removed(store);
+    blobs_are_seen_from_commit_on(store);
+    a_wrong_digest_is_refused(store);
+    both_algorithms_are_served(store);
+    ingests_are_listed_while_they_are_written(store);
+    many_blobs_are_committed_at_once(store);
+}
+
+#[test]
+fn the_store_in_memory_keeps_its_promises() {
+    run(&MemoryStore::new());
+}
+
+#[test]
+fn the_store_on_files_keeps_its_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    run(&LocalStore::open(dir.path()).unwrap());
+}
+
+#[test]
+fn the_store_on_files_keeps_everything_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let digest = Digest::of(b"kept");
+    store
+        .commit(Changes {
+            blobs: vec![stage(&store, b"kept")],
+            names: vec![("n".to_owned(), Some(name(&digest)))],
+            ..Changes::default()
+        })
+        .unwrap();
+    let (before, uuid) = (store.contents().unwrap(), store.uuid().to_owned());
+    store.close().unwrap();
+    drop(store);
+    let store = LocalStore::open(dir.path()).unwrap();
+    assert!(!store.was_interrupted());
+    assert_eq!((store.contents().unwrap(), store.uuid()), (before, uuid.as_str()));
+}
+
+#[test]
+fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let (kept, lost) = (Digest::of(b"kept"), Digest::of(b"lost"));
+    store
+        .commit(Changes { blobs: vec![stage(&store, b"kept"), stage(&store, b"lost")], ..Changes::default() })
+        .unwrap();
+    drop(store); // without closing, as a crash would
+    let blobs = dir.path().join("blobs/sha256");
+    std::fs::remove_file(blobs.join(lost.hex())).unwrap();
+    std::fs::write(blobs.join(Digest::of(b"unrecorded").hex()), b"unrecorded").unwrap();
+    std::fs::write(blobs.join("not a digest"), b"x").unwrap();
+    std::fs::write(dir.path().join("ingest/7"), b"half").unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    assert!(store.was_interrupted());
+    let known: Vec<Digest> = store.contents().unwrap().blobs.into_iter().map(|(digest, _)| digest).collect();
+    assert_eq!(known, [kept.clone()]);
+    let files: Vec<_> = std::fs::read_dir(&blobs).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(files, [std::ffi::OsString::from(kept.hex())]);
+    assert_eq!(std::fs::read_dir(dir.path().join("ingest")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_root_is_used_by_one_process_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = LocalStore::open(dir.path()).unwrap();
+    let error = LocalStore::open(dir.path()).err().expect("a second store");
+    assert_eq!(error.kind(), Kind::Conflict);
+    assert!(error.public().contains("in use by another process"), "{error:?}");
+}
+
+#[test]
+fn a_root_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let _store = LocalStore::open(&root).unwrap();
+    for path in ["", "ingest", "blobs", "blobs/sha256", "blobs/sha512"] {
+        assert_eq!(std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
+    }
+}

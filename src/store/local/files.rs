@@ -1,0 +1,235 @@
+//! Blob files: ingests that are hashed while written, and the syncs that make them durable.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+
+use super::Root;
+use crate::domain::digest::{Algorithm, Hasher};
+use crate::domain::{Digest, Error, Result};
+use crate::store::{Ingest, IngestStatus, ReadAt, Staged, StagedContent};
+
+/// How often a large ingest is handed to the flusher, in bytes, so that the disk works while more arrives.
+const FLUSH_EVERY: u64 = 32 << 20;
+
+/// From how many staged files on one sync of the whole file system is cheaper than one for each.
+const SYNC_ALL_FROM: usize = 16;
+
+/// A committed blob.
+pub(super) struct BlobFile {
+    file: File,
+    size: u64,
+}
+
+impl BlobFile {
+    pub(super) fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self { file, size })
+    }
+}
+
+impl ReadAt for BlobFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        // The kernel refuses offsets that no file can have.
+        if offset >= self.size {
+            return Ok(0);
+        }
+        loop {
+            match self.file.read_at(buffer, offset) {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                result => return result.map_err(|e| Error::io("reading content", e)),
+            }
+        }
+    }
+}
+
+/// A blob being written to a file of its own.
+pub(super) struct FileIngest {
+    staged: StagedFile,
+    file: Arc<File>,
+    hasher: Hasher,
+    expected: Option<Digest>,
+    written: u64,
+    flushed: u64,
+}
+
+impl FileIngest {
+    pub(super) fn create(root: Arc<Root>, reference: &str, expected: Option<Digest>) -> Result<Self> {
+        let number = root.next.fetch_add(1, Ordering::Relaxed);
+        let file = OpenOptions::new()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(root.ingest_path(number))
+            .map_err(|e| Error::io("creating an ingest", e))?;
+        let now = jiff::Timestamp::now();
+        let status = IngestStatus {
+            reference: reference.to_owned(),
+            offset: 0,
+            expected: expected.clone(),
+            started_at: now,
+            updated_at: now,
+        };
+        root.ingests.lock().unwrap_or_else(PoisonError::into_inner).insert(number, status);
+        let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+        Ok(Self {
+            staged: StagedFile { root, number, placed: false },
+            file: Arc::new(file),
+            hasher: algorithm.hasher(),
+            expected,
+            written: 0,
+            flushed: 0,
+        })
+    }
+}
+
+impl Ingest for FileIngest {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        self.file.write_all_at(bytes, self.written).map_err(|e| Error::io("writing content", e))?;
+        self.written += bytes.len() as u64;
+        if self.written - self.flushed >= FLUSH_EVERY {
+            self.flushed = self.written;
+            self.staged.root.flusher.flush(&self.file);
+        }
+        let mut ingests = self.staged.root.ingests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(status) = ingests.get_mut(&self.staged.number) {
+            status.offset = self.written;
+            status.updated_at = jiff::Timestamp::now();
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Staged> {
+        let Self { staged, hasher, expected, written, .. } = *self;
+        let digest = super::checked_digest(hasher, expected.as_ref())?;
+        staged.unregister();
+        Ok(Staged { digest, size: written, content: StagedContent::Local(staged) })
+    }
+}
+
+/// A file in the ingest directory; removed when dropped, unless it was placed.
+pub(in crate::store) struct StagedFile {
+    root: Arc<Root>,
+    number: u64,
+    placed: bool,
+}
+
+impl StagedFile {
+    pub(in crate::store) fn open(&self) -> Result<Box<dyn ReadAt>> {
+        let file =
+            BlobFile::open(&self.root.ingest_path(self.number)).map_err(|e| Error::io("opening an ingest", e))?;
+        Ok(Box::new(file))
+    }
+
+    /// Moves the file to where the blob belongs.
+    pub(super) fn place(mut self, path: &Path) -> Result<()> {
+        fs::rename(self.root.ingest_path(self.number), path).map_err(|e| Error::io("placing content", e))?;
+        self.placed = true;
+        Ok(())
+    }
+
+    fn unregister(&self) {
+        self.root.ingests.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        self.unregister();
+        if !self.placed {
+            let _ = fs::remove_file(self.root.ingest_path(self.number));
+        }
+    }
+}
+
+/// Makes the bytes of staged files durable: one by one if they are few, else with one sync for all.
+pub(super) fn sync_staged<'a>(root: &Root, staged: impl ExactSizeIterator<Item = &'a StagedFile>) -> Result<()> {
+    let synced = |e: std::io::Error| Error::io("syncing content", e);
+    match staged.len() {
+        0 => Ok(()),
+        1..SYNC_ALL_FROM => {
+            for file in staged {
+                File::open(root.ingest_path(file.number)).and_then(|file| file.sync_data()).map_err(synced)?;
+            }
+            Ok(())
+        }
+        _ => rustix::fs::syncfs(&root.ingest_dir).map_err(|e| synced(e.into())),
+    }
+}
+
+/// Makes renames in a directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io(format!("syncing {}", path.display()), e))
+}
+
+/// Removes a file; one that is not there is no error.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(format!("removing {}", path.display()), e)),
+        _ => Ok(()),
+    }
+}
+
+/// The names and sizes of the files in a directory.
+pub(super) fn list(path: &Path) -> Result<Vec<(String, u64)>> {
+    let failed = |e| Error::io(format!("listing {}", path.display()), e);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let size = entry.metadata().map_err(failed)?.len();
+        files.push((entry.file_name().to_string_lossy().into_owned(), size));
+    }
+    Ok(files)
+}
+
+/// Removes every file in a directory.
+pub(super) fn empty_dir(path: &Path) -> Result<()> {
+    for (name, _) in list(path)? {
+        remove(&path.join(name))?;
+    }
+    Ok(())
+}
+
+/// Closes a root to everybody but its owner.
+pub(super) fn restrict(path: &Path) -> Result<()> {
+    let mut dirs: Vec<PathBuf> = vec![path.to_owned(), path.join("ingest"), path.join("blobs")];
+    dirs.extend(Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name())));
+    for dir in dirs {
+        fs::set_permissions(&dir, Permissions::from_mode(0o700))
+            .map_err(|e| Error::io(format!("closing {} to others", dir.display()), e))?;
+    }
+    Ok(())
+}
+
+/// A thread that writes dirty pages out early. What it does is never needed for safety, so it drops what it cannot take.
+pub(super) struct Flusher(SyncSender<Arc<File>>);
+
+impl Flusher {
+    pub(super) fn start() -> Result<Self> {
+        let (sender, receiver): (_, Receiver<Arc<File>>) = sync_channel(8);
+        std::thread::Builder::new()
+            .name("flusher".to_owned())
+            .spawn(move || {
+                for file in receiver {
+                    // An error here comes again when the commit syncs, and is reported there.
+                    let _ = file.sync_data();
+                }
+            })
+            .map_err(|e| Error::io("starting a thread", e))?;
+        Ok(Self(sender))
+    }
+
+    fn flush(&self, file: &Arc<File>) {
+        let _ = self.0.try_send(file.clone());
+    }
+}

@@ -1,0 +1,183 @@
+//! L1: the embedded store: blobs by digest, what they were parsed to, and image names.
+//!
+//! A [`Store`] keeps everything durably and changes it in one way only: [`Store::commit`]. Two implementations exist, on
+//! local files and in memory, and one suite (`conformance`) holds both to the same behaviour. All calls block; callers on
+//! a runtime move them to its blocking threads.
+
+#[cfg(test)]
+mod conformance;
+mod lease;
+mod local;
+mod memory;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::descriptor::Descriptor;
+use crate::domain::manifest::{ConfigSummary, Document};
+use crate::domain::{Digest, Result};
+
+pub use lease::{Lease, Leases};
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+
+/// Reading and writing blobs.
+///
+/// An *ingest* is a blob being written: nobody sees it under its digest before it is committed.
+pub trait Content: Send + Sync + 'static {
+    /// Opens a blob.
+    ///
+    /// A blob that was opened stays readable for as long as the reader lives, even when it is removed meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound` where no such blob is committed.
+    fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>>;
+
+    /// Starts an ingest. `reference` is what it is called in [`Content::ingests`]; it need not be unique.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` where the disk is full.
+    fn ingest(&self, reference: &str, expected: Option<Digest>) -> Result<Box<dyn Ingest>>;
+
+    /// The ingests that are being written now, in no order.
+    fn ingests(&self) -> Vec<IngestStatus>;
+}
+
+/// Everything that is kept, and the one way to change it.
+pub trait Store: Content {
+    /// All records, for the start. Expensive: everything that was parsed is read.
+    fn contents(&self) -> Result<Contents>;
+
+    /// Makes changes durable, all or none: when this returns, they survive a crash and a power loss.
+    ///
+    /// Blobs become visible before what names them does, and are removed after it, so no record ever points at nothing.
+    /// Staging a blob that is there already is no error.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` where the disk is full. After any error nothing has changed, and later commits work again
+    /// once the cause is gone.
+    fn commit(&self, changes: Changes) -> Result<()>;
+
+    /// Whether the last process that used this store ended without closing it, so that leftovers are possible.
+    fn was_interrupted(&self) -> bool;
+
+    /// An identity made when the store was made: a UUID.
+    fn uuid(&self) -> &str;
+
+    /// Notes that the store is left in order. Further commits take that back.
+    fn close(&self) -> Result<()>;
+}
+
+/// Random access to a blob's bytes.
+pub trait ReadAt: Send + Sync {
+    /// The blob's size in bytes.
+    fn size(&self) -> u64;
+
+    /// Reads at an offset; returns how many bytes were read, 0 at the end only.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+}
+
+/// A blob being written. Dropping it takes everything back.
+pub trait Ingest: Send {
+    /// Adds bytes at the end.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Ends the blob and names it by its content.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where another digest was expected.
+    fn finish(self: Box<Self>) -> Result<Staged>;
+}
+
+/// A blob that is written in full and checked, but not committed. Dropping it removes it.
+pub struct Staged {
+    pub digest: Digest,
+    pub size: u64,
+    content: StagedContent,
+}
+
+impl Staged {
+    /// Opens the blob before it is committed.
+    pub fn open(&self) -> Result<Box<dyn ReadAt>> {
+        self.content.open()
+    }
+}
+
+/// Where an implementation keeps a staged blob.
+enum StagedContent {
+    Local(local::StagedFile),
+    Memory(memory::StagedBytes),
+}
+
+impl StagedContent {
+    fn open(&self) -> Result<Box<dyn ReadAt>> {
+        match self {
+            Self::Local(file) => file.open(),
+            Self::Memory(bytes) => Ok(bytes.open()),
+        }
+    }
+}
+
+/// An ingest as clients are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestStatus {
+    pub reference: String,
+    /// Bytes written so far.
+    pub offset: u64,
+    pub expected: Option<Digest>,
+    pub started_at: jiff::Timestamp,
+    pub updated_at: jiff::Timestamp,
+}
+
+/// What is kept of a blob beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRecord {
+    pub size: u64,
+    /// When it was committed, in nanoseconds since the Unix epoch.
+    pub created_at: i64,
+}
+
+/// What an image name points at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameRecord {
+    pub target: Descriptor,
+    /// Nanoseconds since the Unix epoch.
+    pub created_at: i64,
+    /// When the name was last set, in nanoseconds since the Unix epoch.
+    pub updated_at: i64,
+}
+
+/// Everything that a store keeps, but for the blobs' bytes.
+#[derive(Debug, Default, PartialEq)]
+pub struct Contents {
+    pub blobs: Vec<(Digest, BlobRecord)>,
+    pub documents: Vec<(Digest, Document)>,
+    pub configs: Vec<(Digest, ConfigSummary)>,
+    pub names: Vec<(String, NameRecord)>,
+}
+
+/// One step from one state of a store to the next.
+#[derive(Default)]
+pub struct Changes {
+    /// Blobs that become visible.
+    pub blobs: Vec<Staged>,
+    /// Parsed forms of blobs that are visible or become so.
+    pub documents: Vec<(Digest, Document)>,
+    pub configs: Vec<(Digest, ConfigSummary)>,
+    /// Names that are set, or removed where the record is absent. Applied in order.
+    pub names: Vec<(String, Option<NameRecord>)>,
+    /// Blobs that vanish, with their parsed forms.
+    pub removed: Vec<Digest>,
+    /// The time that new blobs are recorded under, in nanoseconds since the Unix epoch.
+    pub now: i64,
+}
+
+impl Changes {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.blobs.is_empty()
+            && self.documents.is_empty()
+            && self.configs.is_empty()
+            && self.names.is_empty()
+            && self.removed.is_empty()
+    }
+}

@@ -1,0 +1,108 @@
+//! Compression of archives and of the layers in them. Decoders run in this process; none is ever executed.
+
+use std::io::{self, BufReader, Read};
+
+use crate::domain::{Error, Result};
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// The largest zstd window that is decoded, as a power of two: what `zstd --ultra -22` needs.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How a file is compressed, as its first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    /// Not looked at.
+    Unknown,
+}
+
+impl Compression {
+    fn of(start: &[u8]) -> Self {
+        if start.starts_with(GZIP) {
+            Self::Gzip
+        } else if start.starts_with(ZSTD) {
+            Self::Zstd
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// The archive's bytes without its compression.
+pub(super) fn decompress(mut archive: impl Read) -> Result<impl Read> {
+    let mut start = [0u8; 6];
+    let mut filled = 0;
+    while filled < start.len() {
+        match archive.read(&mut start[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(super::tar::unreadable(e)),
+        }
+    }
+    let start = &start[..filled];
+    if start == [0xfd, b'7', b'z', b'X', b'Z', 0] || start.starts_with(b"BZh") {
+        return Err(Error::invalid("archive is compressed with xz or bzip2: only gzip and zstd are supported"));
+    }
+    let compression = Compression::of(start);
+    let whole = io::Cursor::new(start.to_vec()).chain(archive);
+    Ok(match compression {
+        Compression::Gzip => Plain::Gzip(Box::new(flate2::read::MultiGzDecoder::new(whole))),
+        Compression::Zstd => {
+            let failed = |e| Error::internal("starting the zstd decoder failed", e);
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(128 << 10, whole)).map_err(failed)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
+            Plain::Zstd(Box::new(decoder))
+        }
+        Compression::None | Compression::Unknown => Plain::As(whole),
+    })
+}
+
+enum Plain<R: Read> {
+    As(R),
+    Gzip(Box<flate2::read::MultiGzDecoder<R>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<R>>>),
+}
+
+impl<R: Read> Read for Plain<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::As(reader) => reader.read(buffer),
+            Self::Gzip(reader) => reader.read(buffer),
+            Self::Zstd(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// A reader that remembers how what it read starts.
+pub(super) struct Sniffed<R> {
+    reader: R,
+    start: Vec<u8>,
+}
+
+impl<R: Read> Sniffed<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, start: Vec::new() }
+    }
+
+    /// The compression of what was read; `None` where nothing was.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        (!self.start.is_empty()).then(|| Compression::of(&self.start))
+    }
+}
+
+impl<R: Read> Read for Sniffed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if self.start.len() < ZSTD.len() {
+            let wanted = (ZSTD.len() - self.start.len()).min(read);
+            self.start.extend_from_slice(&buffer[..wanted]);
+        }
+        Ok(read)
+    }
+}

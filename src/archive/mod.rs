@@ -1,0 +1,114 @@
+//! L2: image archives as streams: OCI layouts and docker-archives in tar, plain or compressed.
+//!
+//! An archive is read once, front to back, with flat memory: files go to a [`Sink`] as they come, and only the few that
+//! say what is inside are kept. Where those stand in the archive does not matter.
+
+mod compression;
+mod layout;
+mod tar;
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use crate::domain::{Descriptor, Digest, Error, Result};
+
+pub use compression::Compression;
+pub use layout::{DockerImage, name_annotations};
+
+/// The largest file that says what is in an archive (`index.json`, `manifest.json`), in bytes: enough for the names of
+/// a hundred thousand images.
+const MAX_LISTING: u64 = 48 << 20;
+
+/// The most entries an archive may have.
+const MAX_ENTRIES: usize = 4_000_000;
+
+/// Where the files of an archive go.
+pub trait Sink {
+    /// Whether the blob is wanted; its bytes are skipped where it is not.
+    fn wants(&mut self, digest: &Digest) -> bool;
+
+    /// Takes one file; `expected` is the digest that its path claims. Returns the digest it has.
+    fn take(&mut self, expected: Option<&Digest>, size: u64, content: &mut dyn Read) -> Result<Digest>;
+}
+
+/// A file of a docker-archive, which is named by path instead of digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveFile {
+    pub digest: Digest,
+    pub size: u64,
+    pub compression: Compression,
+}
+
+/// What an archive says it holds.
+#[derive(Debug)]
+pub enum Listing {
+    /// The descriptors of an OCI layout's `index.json`, in order.
+    Layout(Vec<Descriptor>),
+    /// The images of a docker-archive's `manifest.json`, in order.
+    Docker(Vec<DockerImage>),
+}
+
+/// Reads an archive to its end, giving its files to the sink.
+///
+/// # Errors
+/// `InvalidArgument` where the archive is damaged, is no image archive, or tries to be more than one: absolute paths,
+/// `..`, links out of the archive, two files of one name, sizes out of bounds.
+pub fn read(archive: impl Read, sink: &mut impl Sink) -> Result<Listing> {
+    let plain = compression::decompress(archive)?;
+    let mut entries = tar::Entries::new(plain);
+    let mut collected = layout::Collected::default();
+    let mut files: HashMap<String, ArchiveFile> = HashMap::new();
+    let mut count = 0;
+    while let Some(entry) = entries.next_entry()? {
+        count += 1;
+        if count > MAX_ENTRIES {
+            return Err(Error::invalid(format!("archive has more than {MAX_ENTRIES} entries")));
+        }
+        let path = layout::clean(&entry.path)?;
+        match entry.kind {
+            tar::EntryKind::Directory => {}
+            tar::EntryKind::Link(target) => collected.link(path, &target)?,
+            tar::EntryKind::File => match layout::role(&path)? {
+                layout::Role::Listing => {
+                    if entry.size > MAX_LISTING {
+                        return Err(Error::invalid(format!("{path} is larger than {MAX_LISTING} bytes")));
+                    }
+                    let mut bytes = Vec::with_capacity(entry.size as usize);
+                    entries.content().read_to_end(&mut bytes).map_err(tar::unreadable)?;
+                    collected.listing(path, bytes)?;
+                }
+                layout::Role::Blob(digest) => {
+                    let mut content = compression::Sniffed::new(entries.content());
+                    if sink.wants(&digest) {
+                        sink.take(Some(&digest), entry.size, &mut content)?;
+                    }
+                    // A docker-archive may name its blobs by these paths as well. Two entries of one blob are the same
+                    // bytes, so the second changes nothing.
+                    if let Some(compression) = content.compression() {
+                        files.insert(path, ArchiveFile { digest, size: entry.size, compression });
+                    } else {
+                        files.entry(path).or_insert(ArchiveFile {
+                            digest,
+                            size: entry.size,
+                            compression: Compression::Unknown,
+                        });
+                    }
+                }
+                layout::Role::Other => {
+                    if files.contains_key(&path) {
+                        return Err(Error::invalid(format!("archive has two files named {path:?}")));
+                    }
+                    let mut content = compression::Sniffed::new(entries.content());
+                    let digest = sink.take(None, entry.size, &mut content)?;
+                    let compression = content.compression().unwrap_or(Compression::Unknown);
+                    files.insert(path, ArchiveFile { digest, size: entry.size, compression });
+                }
+            },
+        }
+    }
+    entries.finish()?;
+    collected.into_listing(&files)
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,4 +11,9 @@
 //! | L4 | [`api`] | the facades: Docker's REST API, containerd's gRPC services |
 //! | L5 | [`daemon`] | configuration, listeners, shutdown |
 
+pub mod api;
+pub mod archive;
+pub mod daemon;
 pub mod domain;
+pub mod engine;
+pub mod store;

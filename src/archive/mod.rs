@@ -14,6 +14,7 @@ use crate::domain::{Descriptor, Digest, Error, Result};
 
 pub use compression::Compression;
 pub use layout::{DockerImage, name_annotations};
+pub use tar::unreadable;
 
 /// The largest file that says what is in an archive (`index.json`, `manifest.json`), in bytes: enough for the names of
 /// a hundred thousand images.

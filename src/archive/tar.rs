@@ -247,7 +247,7 @@ fn truncated() -> Error {
 }
 
 /// Why bytes of the archive could not be had: the archive's own fault, or the connection's.
-pub(super) fn unreadable(error: io::Error) -> Error {
+pub fn unreadable(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => truncated(),
         io::ErrorKind::ConnectionAborted => Error::new(Kind::Cancelled, "the client went away").with_cause(error),

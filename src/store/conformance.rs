@@ -6,7 +6,7 @@ use crate::domain::error::Kind;
 use crate::domain::{MediaType, StringMap};
 
 fn stage(store: &impl Store, bytes: &[u8]) -> Staged {
-    let mut ingest = store.ingest("test", Some(Digest::of(bytes))).unwrap();
+    let mut ingest = store.ingest("test", 0, Some(Digest::of(bytes))).unwrap();
     for part in bytes.chunks(3) {
         ingest.write(part).unwrap();
     }
@@ -44,7 +44,7 @@ fn blobs_are_seen_from_commit_on(store: &impl Store) {
 }
 
 fn a_wrong_digest_is_refused(store: &impl Store) {
-    let mut ingest = store.ingest("test", Some(Digest::of(b"right"))).unwrap();
+    let mut ingest = store.ingest("test", 0, Some(Digest::of(b"right"))).unwrap();
     ingest.write(b"wrong").unwrap();
     let error = ingest.finish().err().expect("wrong content");
     assert_eq!(error.kind(), Kind::InvalidArgument);
@@ -53,7 +53,7 @@ fn a_wrong_digest_is_refused(store: &impl Store) {
 
 fn both_algorithms_are_served(store: &impl Store) {
     let digest = Digest::compute(Algorithm::Sha512, b"long");
-    let mut ingest = store.ingest("test", Some(digest.clone())).unwrap();
+    let mut ingest = store.ingest("test", 0, Some(digest.clone())).unwrap();
     ingest.write(b"long").unwrap();
     store.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
     assert_eq!(read(store, &digest).unwrap(), b"long");
@@ -61,10 +61,10 @@ fn both_algorithms_are_served(store: &impl Store) {
 
 fn ingests_are_listed_while_they_are_written(store: &impl Store) {
     assert!(store.ingests().is_empty());
-    let mut ingest = store.ingest("layer one", None).unwrap();
+    let mut ingest = store.ingest("layer one", 9, None).unwrap();
     ingest.write(b"12345").unwrap();
     let listed = store.ingests();
-    assert_eq!((listed.len(), listed[0].reference.as_str(), listed[0].offset), (1, "layer one", 5));
+    assert_eq!((listed.len(), listed[0].reference.as_str(), listed[0].offset, listed[0].total), (1, "layer one", 5, 9));
     drop(ingest);
     assert!(store.ingests().is_empty(), "an abandoned ingest is gone");
 }

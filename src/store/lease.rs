@@ -1,6 +1,6 @@
 //! Leases: what an operation in flight reads or writes is not collected while it runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::Digest;
@@ -10,7 +10,14 @@ use crate::domain::Digest;
 /// They live in memory only: an operation does not outlive its process, and a lease that outlived it would keep its
 /// leftovers for ever.
 #[derive(Clone, Default)]
-pub struct Leases(Arc<Mutex<HashMap<Digest, usize>>>);
+pub struct Leases(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    held: HashMap<Digest, usize>,
+    /// What a collection that runs now is about to remove.
+    condemned: HashSet<Digest>,
+}
 
 impl Leases {
     /// A lease that holds nothing yet.
@@ -20,20 +27,29 @@ impl Leases {
 
     /// Whether any lease holds the blob.
     pub fn holds(&self, digest: &Digest) -> bool {
-        self.lock().contains_key(digest)
+        self.lock().held.contains_key(digest)
     }
 
-    /// How many blobs are held.
-    pub fn len(&self) -> usize {
-        self.lock().len()
+    /// Every blob that is held, in no order.
+    pub fn held(&self) -> Vec<Digest> {
+        self.lock().held.keys().cloned().collect()
     }
 
-    /// Whether no blob is held.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Condemns those of the blobs that nobody holds, and returns them. Until [`Leases::pardon`], who takes hold of one
+    /// of them is told that it goes.
+    pub fn condemn(&self, mut doomed: Vec<Digest>) -> Vec<Digest> {
+        let mut state = self.lock();
+        doomed.retain(|digest| !state.held.contains_key(digest));
+        state.condemned.extend(doomed.iter().cloned());
+        doomed
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, usize>> {
+    /// Ends what [`Leases::condemn`] began, once the blobs are gone.
+    pub fn pardon(&self) {
+        self.lock().condemned.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Every change below is complete before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,21 +58,19 @@ impl Leases {
 /// Holds blobs against collection until it is dropped.
 pub struct Lease {
     leases: Leases,
-    held: Mutex<std::collections::HashSet<Digest>>,
+    held: Mutex<HashSet<Digest>>,
 }
 
 impl Lease {
-    /// Holds one more blob, whether it is here yet or not.
-    pub fn hold(&self, digest: &Digest) {
+    /// Holds one more blob, whether it is here yet or not. Returns whether it stays if it is here: a collection may have
+    /// condemned it a moment ago, and then it counts as gone.
+    pub fn hold(&self, digest: &Digest) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.leases.lock();
         if held.insert(digest.clone()) {
-            *self.leases.lock().entry(digest.clone()).or_default() += 1;
+            *state.held.entry(digest.clone()).or_default() += 1;
         }
-    }
-
-    /// Every blob that is held, in no order.
-    pub fn held(&self) -> Vec<Digest> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        !state.condemned.contains(digest)
     }
 }
 
@@ -64,10 +78,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut all = self.leases.lock();
         for digest in self.held.get_mut().unwrap_or_else(PoisonError::into_inner).drain() {
-            if let Some(count) = all.get_mut(&digest) {
+            if let Some(count) = all.held.get_mut(&digest) {
                 *count -= 1;
                 if *count == 0 {
-                    all.remove(&digest);
+                    all.held.remove(&digest);
                 }
             }
         }
@@ -88,6 +102,17 @@ mod tests {
         drop(one);
         assert!(leases.holds(&blob));
         drop(two);
-        assert!(leases.is_empty());
+        assert!(leases.held().is_empty());
+    }
+
+    #[test]
+    fn who_comes_too_late_is_told() {
+        let (leases, held, free) = (Leases::default(), Digest::of(b"held"), Digest::of(b"free"));
+        let lease = leases.acquire();
+        assert!(lease.hold(&held));
+        assert_eq!(leases.condemn(vec![held.clone(), free.clone()]), [free.clone()]);
+        assert!(!leases.acquire().hold(&free));
+        leases.pardon();
+        assert!(leases.acquire().hold(&free));
     }
 }

@@ -46,13 +46,14 @@ impl Content for MemoryStore {
         }
     }
 
-    fn ingest(&self, reference: &str, expected: Option<Digest>) -> Result<Box<dyn Ingest>> {
+    fn ingest(&self, reference: &str, total: u64, expected: Option<Digest>) -> Result<Box<dyn Ingest>> {
         let mut state = self.state();
         state.next_ingest += 1;
         let (number, now) = (state.next_ingest, jiff::Timestamp::now());
         let status = IngestStatus {
             reference: reference.to_owned(),
             offset: 0,
+            total,
             expected: expected.clone(),
             started_at: now,
             updated_at: now,

@@ -32,11 +32,12 @@ pub trait Content: Send + Sync + 'static {
     /// `NotFound` where no such blob is committed.
     fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>>;
 
-    /// Starts an ingest. `reference` is what it is called in [`Content::ingests`]; it need not be unique.
+    /// Starts an ingest. `reference` is what it is called in [`Content::ingests`]; it need not be unique. `total` is how
+    /// many bytes are to come, 0 where that is not known.
     ///
     /// # Errors
     /// `ResourceExhausted` where the disk is full.
-    fn ingest(&self, reference: &str, expected: Option<Digest>) -> Result<Box<dyn Ingest>>;
+    fn ingest(&self, reference: &str, total: u64, expected: Option<Digest>) -> Result<Box<dyn Ingest>>;
 
     /// The ingests that are being written now, in no order.
     fn ingests(&self) -> Vec<IngestStatus>;
@@ -123,6 +124,8 @@ pub struct IngestStatus {
     pub reference: String,
     /// Bytes written so far.
     pub offset: u64,
+    /// Bytes that are to come in all; 0 where that is not known.
+    pub total: u64,
     pub expected: Option<Digest>,
     pub started_at: jiff::Timestamp,
     pub updated_at: jiff::Timestamp,

@@ -62,7 +62,7 @@ pub(super) struct FileIngest {
 }
 
 impl FileIngest {
-    pub(super) fn create(root: Arc<Root>, reference: &str, expected: Option<Digest>) -> Result<Self> {
+    pub(super) fn create(root: Arc<Root>, reference: &str, total: u64, expected: Option<Digest>) -> Result<Self> {
         let number = root.next.fetch_add(1, Ordering::Relaxed);
         let file = OpenOptions::new()
             .create_new(true)
@@ -75,6 +75,7 @@ impl FileIngest {
         let status = IngestStatus {
             reference: reference.to_owned(),
             offset: 0,
+            total,
             expected: expected.clone(),
             started_at: now,
             updated_at: now,

@@ -185,8 +185,8 @@ impl Content for LocalStore {
         })?))
     }
 
-    fn ingest(&self, reference: &str, expected: Option<Digest>) -> Result<Box<dyn Ingest>> {
-        Ok(Box::new(FileIngest::create(self.root.clone(), reference, expected)?))
+    fn ingest(&self, reference: &str, total: u64, expected: Option<Digest>) -> Result<Box<dyn Ingest>> {
+        Ok(Box::new(FileIngest::create(self.root.clone(), reference, total, expected)?))
     }
 
     fn ingests(&self) -> Vec<IngestStatus> {

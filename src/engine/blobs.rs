@@ -1,0 +1,134 @@
+//! Blobs: the raw content, by digest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::{Engine, Inner, moment};
+use crate::domain::{Digest, Error, Kind, Result, StringMap};
+use crate::store::{Lease, ReadAt};
+
+pub use crate::store::IngestStatus;
+
+/// A blob that is open for reading, held against collection until it is dropped.
+pub struct Blob {
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+    reader: Arc<dyn ReadAt>,
+    _lease: Lease,
+}
+
+/// What is known of a blob without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobInfo {
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+    /// When it arrived.
+    pub created_at: jiff::Timestamp,
+    pub updated_at: jiff::Timestamp,
+    pub labels: StringMap,
+}
+
+impl Blob {
+    pub(super) fn reader(&self) -> &dyn ReadAt {
+        self.reader.as_ref()
+    }
+
+    /// The bytes from `offset` on, at most `len`, in pieces of at most `chunk`. Each piece is read when it is asked for,
+    /// off the runtime's threads.
+    pub fn stream(self, offset: u64, len: u64, chunk: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+        let end = offset.saturating_add(len).min(self.size);
+        futures_util::stream::try_unfold((self, offset), move |(blob, offset)| async move {
+            if offset >= end {
+                return Ok(None);
+            }
+            let want = usize::try_from(end - offset).unwrap_or(usize::MAX).min(chunk.max(1));
+            let reader = blob.reader.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                let mut bytes = vec![0; want];
+                let mut filled = 0;
+                while filled < want {
+                    match reader.read_at(&mut bytes[filled..], offset + filled as u64)? {
+                        0 => return Err(Error::new(Kind::DataLoss, "content is shorter than recorded")),
+                        read => filled += read,
+                    }
+                }
+                Ok(Bytes::from(bytes))
+            });
+            let bytes = read.await.map_err(|e| Error::internal("reading content was stopped", e))??;
+            let next = offset + bytes.len() as u64;
+            Ok(Some((bytes, (blob, next))))
+        })
+    }
+}
+
+impl Engine {
+    /// Opens a blob.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not here.
+    pub async fn blob(&self, digest: &Digest) -> Result<Blob> {
+        let digest = digest.clone();
+        self.blocking(move |inner| inner.open_blob(&digest)).await
+    }
+
+    /// What is known of a blob; `None` where it is not here.
+    pub fn blob_info(&self, digest: &Digest) -> Option<BlobInfo> {
+        let record = self.0.catalog.state().blob(digest)?;
+        Some(info(digest, record))
+    }
+
+    /// Every blob, in the order of digests.
+    pub fn blobs(&self) -> Vec<BlobInfo> {
+        let mut all: Vec<BlobInfo> =
+            self.0.catalog.state().blobs().map(|(digest, record)| info(digest, *record)).collect();
+        all.sort_unstable_by(|a, b| a.digest.cmp(&b.digest));
+        all
+    }
+
+    /// The blobs that are being written now.
+    pub fn ingests(&self) -> Vec<IngestStatus> {
+        self.0.store.ingests()
+    }
+}
+
+fn info(digest: &Digest, record: crate::store::BlobRecord) -> BlobInfo {
+    let at = moment(record.created_at);
+    BlobInfo { digest: digest.clone(), size: record.size, created_at: at, updated_at: at, labels: StringMap::default() }
+}
+
+impl Inner {
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Blob> {
+        let lease = self.leases.acquire();
+        lease.hold(digest);
+        let reader: Arc<dyn ReadAt> = self.store.open(digest)?.into();
+        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, _lease: lease })
+    }
+
+    /// A small blob as a whole.
+    pub(super) fn read_whole(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        read_whole(self.store.open(digest)?.as_ref(), limit).map_err(|e| e.context(digest))
+    }
+}
+
+/// The bytes of a small blob.
+///
+/// # Errors
+/// `InvalidArgument` where it is larger than `limit`.
+pub(super) fn read_whole(reader: &dyn ReadAt, limit: u64) -> Result<Vec<u8>> {
+    if reader.size() > limit {
+        return Err(Error::invalid(format!("document is larger than {limit} bytes")));
+    }
+    let mut bytes = vec![0; reader.size() as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match reader.read_at(&mut bytes[filled..], filled as u64)? {
+            0 => return Err(Error::new(Kind::DataLoss, "content is shorter than recorded")),
+            read => filled += read,
+        }
+    }
+    Ok(bytes)
+}

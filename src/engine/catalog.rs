@@ -1,0 +1,345 @@
+//! The catalog: every parsed document, which blobs are here and which names point where, in memory.
+//!
+//! What a digest was parsed to never changes, so it is parsed once, when it arrives. Presence and names do change, always
+//! after the database and in the same step. A generation number moves with every change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use bytes::Bytes;
+
+use super::summary;
+use crate::domain::attestation;
+use crate::domain::manifest::{ConfigSummary, Document, Manifest};
+use crate::domain::{Descriptor, Digest, Reference};
+use crate::store::{BlobRecord, Changes, Contents, NameRecord};
+
+/// How many bytes of rendered images are kept. Ten thousand images of three platforms take about half of it.
+const FRAGMENT_BUDGET: usize = 96 << 20;
+
+/// See the module's text.
+pub(super) struct Catalog {
+    state: RwLock<State>,
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    fragment_bytes: AtomicUsize,
+}
+
+/// One state of everything.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) generation: u64,
+    blobs: HashMap<Digest, BlobRecord>,
+    documents: HashMap<Digest, Arc<Document>>,
+    configs: HashMap<Digest, Arc<ConfigSummary>>,
+    /// Full names, or for an image without one the digest of its target.
+    names: BTreeMap<String, Arc<NameRecord>>,
+    /// Names by the digest that they point at.
+    targets: HashMap<Digest, Vec<String>>,
+    /// Documents by the digest of their subject, whether that is here or not.
+    referrers: HashMap<Digest, Vec<Digest>>,
+}
+
+/// The images of one generation, newest first.
+pub(super) struct Snapshot {
+    pub(super) generation: u64,
+    pub(super) rows: Vec<Arc<Row>>,
+}
+
+/// One image in a snapshot.
+pub(super) struct Row {
+    pub(super) target: Descriptor,
+    /// Seconds since the Unix epoch.
+    pub(super) created: i64,
+    /// The configuration that stands for the image; absent where none is here.
+    pub(super) config: Option<Arc<ConfigSummary>>,
+    /// Its names, sorted; empty where it is dangling.
+    pub(super) names: Vec<Reference>,
+    fingerprint: u64,
+    fragments: Mutex<Vec<(u32, Bytes)>>,
+}
+
+/// The part of changes that memory follows.
+pub(super) struct Applied {
+    blobs: Vec<(Digest, BlobRecord)>,
+    documents: Vec<(Digest, Document)>,
+    configs: Vec<(Digest, ConfigSummary)>,
+    names: Vec<(String, Option<NameRecord>)>,
+    removed: Vec<Digest>,
+}
+
+impl Applied {
+    /// What changes will do to memory once they are durable.
+    pub(super) fn of(changes: &Changes) -> Self {
+        let blob = |digest: &Digest, size| (digest.clone(), BlobRecord { size, created_at: changes.now });
+        Self {
+            blobs: changes.blobs.iter().map(|staged| blob(&staged.digest, staged.size)).collect(),
+            documents: changes.documents.clone(),
+            configs: changes.configs.clone(),
+            names: changes.names.clone(),
+            removed: changes.removed.clone(),
+        }
+    }
+}
+
+impl Catalog {
+    pub(super) fn new(contents: Contents) -> Self {
+        let mut state = State { blobs: contents.blobs.into_iter().collect(), ..State::default() };
+        for (digest, document) in contents.documents {
+            state.add_document(digest, document);
+        }
+        state.configs = contents.configs.into_iter().map(|(digest, config)| (digest, Arc::new(config))).collect();
+        for (name, record) in contents.names {
+            state.set_name(name, record);
+        }
+        Self { state: RwLock::new(state), snapshot: Mutex::default(), fragment_bytes: AtomicUsize::new(0) }
+    }
+
+    /// The present state. Held for moments only, and never across an await.
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the database by one step.
+    pub(super) fn apply(&self, applied: Applied) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.generation += 1;
+        for (digest, record) in applied.blobs {
+            state.blobs.entry(digest).or_insert(record);
+        }
+        for (digest, document) in applied.documents {
+            state.add_document(digest, document);
+        }
+        for (digest, config) in applied.configs {
+            state.configs.insert(digest, Arc::new(config));
+        }
+        for (name, record) in applied.names {
+            state.remove_name(&name);
+            if let Some(record) = record {
+                state.set_name(name, record);
+            }
+        }
+        for digest in &applied.removed {
+            state.remove_blob(digest);
+        }
+    }
+
+    /// How many images there are.
+    pub(super) fn image_count(&self) -> usize {
+        self.state().targets.len()
+    }
+
+    /// The images as they are now. Made anew only after a change, and then images that did not change keep what was
+    /// rendered of them.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        let mut kept = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        if let Some(snapshot) = kept.as_ref().filter(|snapshot| snapshot.generation == state.generation) {
+            return snapshot.clone();
+        }
+        let mut old: HashMap<Digest, Arc<Row>> = kept
+            .take()
+            .map(|snapshot| snapshot.rows.iter().map(|row| (row.target.digest.clone(), row.clone())).collect())
+            .unwrap_or_default();
+        let mut rows: Vec<Arc<Row>> = state
+            .targets
+            .iter()
+            .filter_map(|(target, names)| {
+                let row = Row::new(&state, names)?;
+                let same = old.remove(target).filter(|old| old.is_same(&row));
+                Some(same.unwrap_or_else(|| Arc::new(row)))
+            })
+            .collect();
+        // Names make the order of images of one second the same every time.
+        rows.sort_by(|a, b| {
+            b.created
+                .cmp(&a.created)
+                .then_with(|| a.names.cmp(&b.names))
+                .then_with(|| a.target.digest.cmp(&b.target.digest))
+        });
+        let snapshot = Arc::new(Snapshot { generation: state.generation, rows });
+        let total: usize = snapshot.rows.iter().map(|row| row.fragment_bytes()).sum();
+        self.fragment_bytes.store(total, Ordering::Relaxed);
+        *kept = Some(snapshot.clone());
+        snapshot
+    }
+
+    /// The rendered form of a row, from memory where it was rendered before.
+    pub(super) fn fragment(
+        &self,
+        snapshot: &Snapshot,
+        row: &Row,
+        form: u32,
+        render: impl FnOnce(&State) -> Vec<u8>,
+    ) -> Bytes {
+        let find =
+            |fragments: &[(u32, Bytes)]| fragments.iter().find(|(f, _)| *f == form).map(|(_, bytes)| bytes.clone());
+        if let Some(bytes) = find(&row.fragments.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return bytes;
+        }
+        let state = self.state();
+        let mut rendered = render(&state);
+        rendered.shrink_to_fit();
+        let bytes = Bytes::from(rendered);
+        // A row of an older snapshot may show what has changed since; it serves this answer and no other.
+        if state.generation == snapshot.generation {
+            if self.fragment_bytes.fetch_add(bytes.len(), Ordering::Relaxed) > FRAGMENT_BUDGET {
+                snapshot.rows.iter().for_each(|row| row.forget());
+                self.fragment_bytes.store(bytes.len(), Ordering::Relaxed);
+            }
+            let mut fragments = row.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+            if find(&fragments).is_none() {
+                fragments.push((form, bytes.clone()));
+            }
+        }
+        bytes
+    }
+}
+
+impl Row {
+    fn new(state: &State, names: &[String]) -> Option<Self> {
+        // List shows the annotations that stand beside the last name in order.
+        let record = names.iter().max().and_then(|name| state.names.get(name))?;
+        let mut references: Vec<Reference> = names.iter().filter_map(|name| name_reference(name)).collect();
+        references.sort();
+        let tree = summary::Tree::new(state, &record.target);
+        let config = tree.best().and_then(|manifest| manifest.config.clone());
+        Some(Self {
+            created: config.as_ref().and_then(|config| config.created).unwrap_or_default(),
+            config,
+            fingerprint: tree.fingerprint(),
+            target: record.target.clone(),
+            names: references,
+            fragments: Mutex::default(),
+        })
+    }
+
+    /// Whether another row renders the same.
+    fn is_same(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint && self.names == other.names && self.target == other.target
+    }
+
+    fn fragment_bytes(&self) -> usize {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    fn forget(&self) {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A stored name as a reference; `None` for the entry that keeps an image without a name.
+pub(super) fn name_reference(name: &str) -> Option<Reference> {
+    if is_dangling(name) { None } else { Reference::parse(name).ok() }
+}
+
+/// Whether a stored name only keeps an image that has no other.
+pub(super) fn is_dangling(name: &str) -> bool {
+    name.parse::<Digest>().is_ok()
+}
+
+impl State {
+    /// What is known of a blob; `None` where it is not here.
+    pub(super) fn blob(&self, digest: &Digest) -> Option<BlobRecord> {
+        self.blobs.get(digest).copied()
+    }
+
+    /// Every blob that is here, in no order.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = (&Digest, &BlobRecord)> {
+        self.blobs.iter()
+    }
+
+    /// A parsed index or manifest; `None` where its blob is not here.
+    pub(super) fn document(&self, digest: &Digest) -> Option<&Arc<Document>> {
+        self.documents.get(digest)
+    }
+
+    /// A parsed manifest; `None` where its blob is not here or is an index.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
+        match self.documents.get(digest)?.as_ref() {
+            Document::Manifest(manifest) => Some(manifest),
+            Document::Index(_) => None,
+        }
+    }
+
+    /// A parsed configuration; `None` where its blob is not here.
+    pub(super) fn config(&self, digest: &Digest) -> Option<&Arc<ConfigSummary>> {
+        self.configs.get(digest)
+    }
+
+    /// What a stored name points at.
+    pub(super) fn name(&self, name: &str) -> Option<&Arc<NameRecord>> {
+        self.names.get(name)
+    }
+
+    /// Every name, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &Arc<NameRecord>)> {
+        self.names.iter().map(|(name, record)| (name.as_str(), record))
+    }
+
+    /// The digests that names point at, in no order.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Digest> {
+        self.targets.keys()
+    }
+
+    /// The stored names of a target, in order; none where it is no image.
+    pub(super) fn names_of(&self, target: &Digest) -> Vec<&str> {
+        let mut names: Vec<&str> = self.targets.get(target).into_iter().flatten().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The documents here whose subject is the digest, in the order of their own digests.
+    pub(super) fn referrers(&self, subject: &Digest) -> Vec<&Digest> {
+        let mut referrers: Vec<&Digest> = self.referrers.get(subject).into_iter().flatten().collect();
+        referrers.sort_unstable();
+        referrers
+    }
+
+    /// Referrers that hold statements about the subject, with their digests.
+    pub(super) fn attesting_referrers(&self, subject: &Digest) -> impl Iterator<Item = (&Digest, &Manifest)> {
+        self.referrers(subject)
+            .into_iter()
+            .filter_map(|digest| Some((digest, self.manifest(digest)?)))
+            .filter(|(_, manifest)| attestation::holds_statements(manifest))
+    }
+
+    fn add_document(&mut self, digest: Digest, document: Document) {
+        if let Some(subject) = document.subject() {
+            let referrers = self.referrers.entry(subject.digest.clone()).or_default();
+            if !referrers.contains(&digest) {
+                referrers.push(digest.clone());
+            }
+        }
+        self.documents.insert(digest, Arc::new(document));
+    }
+
+    fn set_name(&mut self, name: String, record: NameRecord) {
+        self.targets.entry(record.target.digest.clone()).or_default().push(name.clone());
+        self.names.insert(name, Arc::new(record));
+    }
+
+    fn remove_name(&mut self, name: &str) {
+        let Some(record) = self.names.remove(name) else { return };
+        if let Some(names) = self.targets.get_mut(&record.target.digest) {
+            names.retain(|known| known != name);
+            if names.is_empty() {
+                self.targets.remove(&record.target.digest);
+            }
+        }
+    }
+
+    fn remove_blob(&mut self, digest: &Digest) {
+        self.blobs.remove(digest);
+        self.configs.remove(digest);
+        let Some(document) = self.documents.remove(digest) else { return };
+        if let Some(subject) = document.subject()
+            && let Some(referrers) = self.referrers.get_mut(&subject.digest)
+        {
+            referrers.retain(|known| known != digest);
+            if referrers.is_empty() {
+                self.referrers.remove(&subject.digest);
+            }
+        }
+    }
+}

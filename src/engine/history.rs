@@ -1,0 +1,59 @@
+//! History: the steps that made an image.
+
+use super::inspect::lacks_platform;
+use super::resolve::resolve;
+use super::summary::Tree;
+use super::{Engine, Inner};
+use crate::domain::image::HistoryItem;
+use crate::domain::platform::Matcher;
+use crate::domain::{Platform, Result};
+
+impl Engine {
+    /// The history of the platform asked for, or of the one that fits the host best: newest step first. Empty where no
+    /// platform's configuration is here.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such image, or it has no content for the platform.
+    pub async fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+        let (name, platform) = (name.to_owned(), platform.cloned());
+        self.blocking(move |inner| inner.history(&name, platform.as_ref())).await
+    }
+}
+
+impl Inner {
+    fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+        let (id, tags, config, sizes) = {
+            let state = self.catalog.state();
+            let image = resolve(&state, name)?;
+            let tree = Tree::new(&state, &image.record.target);
+            let shown = match platform {
+                Some(platform) => {
+                    let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.config.is_some());
+                    Some(found.ok_or_else(|| lacks_platform(name, platform))?)
+                }
+                None => tree.best(),
+            };
+            let Some(manifest) = shown.and_then(|branch| branch.manifest) else { return Ok(Vec::new()) };
+            let sizes: Vec<u64> = manifest.layers.iter().map(|layer| layer.size).collect();
+            (image.record.target.digest.clone(), image.repo_tags(), manifest.config.digest.clone(), sizes)
+        };
+        let mut sizes = sizes.into_iter();
+        let mut items: Vec<HistoryItem> = self
+            .read_config(&config)?
+            .history()
+            .into_iter()
+            .map(|step| HistoryItem {
+                size: if step.empty_layer { 0 } else { sizes.next().unwrap_or_default() },
+                step,
+                id: None,
+                tags: Vec::new(),
+            })
+            .collect();
+        items.reverse();
+        if let Some(newest) = items.first_mut() {
+            newest.id = Some(id);
+            newest.tags = tags;
+        }
+        Ok(items)
+    }
+}

@@ -1,0 +1,69 @@
+//! Inspect: one image in full.
+
+use super::resolve::resolve;
+use super::summary::Tree;
+use super::{Engine, Inner, moment};
+use crate::domain::image::ImageDetail;
+use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
+use crate::domain::platform::Matcher;
+use crate::domain::{Digest, Error, Platform, Result};
+
+impl Engine {
+    /// One image, or one platform of it.
+    ///
+    /// Without a platform the answer shows the configuration that fits the host best; none where no platform's content
+    /// is here.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such image, or it has no content for the platform.
+    pub async fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageDetail> {
+        let (name, platform) = (name.to_owned(), platform.cloned());
+        self.blocking(move |inner| inner.inspect(&name, platform.as_ref())).await
+    }
+}
+
+impl Inner {
+    fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageDetail> {
+        let (mut detail, config) = {
+            let state = self.catalog.state();
+            let image = resolve(&state, name)?;
+            let tree = Tree::new(&state, &image.record.target);
+            let shown = match platform {
+                Some(platform) => {
+                    let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.config.is_some());
+                    Some(found.ok_or_else(|| lacks_platform(name, platform))?)
+                }
+                None => tree.best(),
+            };
+            let updated = state.names_of(&image.record.target.digest).into_iter().filter_map(|name| state.name(name));
+            let detail = ImageDetail {
+                target: match (platform, shown) {
+                    (Some(_), Some(branch)) => branch.descriptor.clone(),
+                    _ => image.record.target.clone(),
+                },
+                repo_tags: image.repo_tags(),
+                repo_digests: image.repo_digests(),
+                config: None,
+                size: shown.map_or(0, |branch| branch.content_size),
+                last_tag_time: moment(updated.map(|record| record.updated_at).max().unwrap_or_default()),
+                manifests: tree.summaries(),
+            };
+            let config = shown.and_then(|branch| branch.manifest).map(|manifest| manifest.config.digest.clone());
+            (detail, config)
+        };
+        detail.config = config.map(|digest| self.read_config(&digest)).transpose()?;
+        Ok(detail)
+    }
+
+    /// An image configuration from the store.
+    pub(super) fn read_config(&self, digest: &Digest) -> Result<ImageConfig> {
+        ImageConfig::decode(&self.read_whole(digest, MAX_CONFIG)?)
+    }
+}
+
+/// That an image lacks a platform, in Docker's words.
+pub(super) fn lacks_platform(name: &str, platform: &Platform) -> Error {
+    let text =
+        format!("image with reference {name} was found but does not provide the specified platform ({platform})");
+    Error::not_found(text)
+}

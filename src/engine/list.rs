@@ -1,0 +1,141 @@
+//! List: which images there are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::catalog::{Row, Snapshot, State};
+use super::resolve::resolve;
+use super::summary::{Tree, summarize};
+use crate::domain::filter::Filters;
+use crate::domain::image::ImageSummary;
+use crate::domain::{Digest, Result};
+
+/// The filters that a list knows.
+const FILTERS: [&str; 7] = ["before", "dangling", "label", "label!", "reference", "since", "until"];
+
+/// Which images to list, and what to find out about them.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    pub filters: Filters,
+    /// Whether to find out what each image shares with others.
+    pub shared_size: bool,
+}
+
+/// The images that a list found, newest first.
+///
+/// It is a view of one moment; rendering goes row by row, so that no list stands in memory as a whole.
+pub struct Listing {
+    pub rows: Vec<ListedImage>,
+}
+
+/// One image of a list.
+pub struct ListedImage {
+    engine: Engine,
+    snapshot: Arc<Snapshot>,
+    row: Arc<Row>,
+    /// Bytes of content that other images use too; absent where the query did not ask.
+    pub shared_size: Option<u64>,
+}
+
+impl ListedImage {
+    /// The image in full, as it is now.
+    pub fn summary(&self) -> ImageSummary {
+        summarize(&self.engine.0.catalog.state(), &self.row)
+    }
+
+    /// The image in one form, rendered once and kept (under a limit of bytes) for as long as it does not change. Forms
+    /// are told apart by the number that the caller gives them.
+    pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary, &mut Vec<u8>)) -> Bytes {
+        self.engine.0.catalog.fragment(&self.snapshot, &self.row, form, |state| {
+            let mut bytes = Vec::with_capacity(1024);
+            render(&summarize(state, &self.row), &mut bytes);
+            bytes
+        })
+    }
+}
+
+impl Engine {
+    /// Lists images. Works in memory only, so it may be called on the runtime.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for filters that are not known or not well formed; `NotFound` where `before` or `since` name an
+    /// image that is not here.
+    pub fn list(&self, query: &ListQuery) -> Result<Listing> {
+        query.filters.only(&FILTERS)?;
+        let snapshot = self.0.catalog.snapshot();
+        let mut rows = snapshot.rows.clone();
+        if !query.filters.is_empty() {
+            rows = filtered(&self.0.catalog.state(), rows, &query.filters)?;
+        }
+        let shared = match query.shared_size {
+            true => Some(shared_sizes(&self.0.catalog.state(), &snapshot)),
+            false => None,
+        };
+        let rows = rows
+            .into_iter()
+            .map(|row| ListedImage {
+                engine: self.clone(),
+                snapshot: snapshot.clone(),
+                shared_size: shared.as_ref().map(|sizes| sizes.get(&row.target.digest).copied().unwrap_or_default()),
+                row,
+            })
+            .collect();
+        Ok(Listing { rows })
+    }
+}
+
+fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result<Vec<Arc<Row>>> {
+    let created = |name: &str| -> Result<i64> {
+        let image = resolve(state, name)?;
+        let tree = Tree::new(state, &image.record.target);
+        Ok(tree.best().and_then(|best| best.config.as_ref()?.created).unwrap_or_default())
+    };
+    for name in filters.values("before") {
+        let limit = created(name)?;
+        rows.retain(|row| row.created < limit);
+    }
+    for name in filters.values("since") {
+        let limit = created(name)?;
+        rows.retain(|row| row.created > limit);
+    }
+    if let Some(until) = filters.until(jiff::Timestamp::now())? {
+        rows.retain(|row| row.created < until.as_second());
+    }
+    if let Some(dangling) = filters.boolean("dangling")? {
+        rows.retain(|row| row.names.is_empty() == dangling);
+    }
+    if filters.contains("label") || filters.contains("label!") {
+        let fits = |labels: &_| filters.labels_match("label", labels) && filters.labels_match("label!", labels);
+        rows.retain(|row| {
+            // Any platform of the image may be the one that fits.
+            Tree::new(state, &row.target).images().any(|image| image.config.as_ref().is_some_and(|c| fits(&c.labels)))
+        });
+    }
+    if let Some(patterns) = filters.patterns("reference")? {
+        rows.retain(|row| row.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
+    }
+    Ok(rows)
+}
+
+/// For every image, how many bytes of its content belong to another image as well.
+fn shared_sizes(state: &State, snapshot: &Snapshot) -> HashMap<Digest, u64> {
+    let blobs_of = |row: &Row| -> std::collections::BTreeSet<Digest> {
+        let tree = Tree::new(state, &row.target);
+        let manifests = tree.manifests.iter().filter_map(|branch| branch.manifest);
+        manifests.flat_map(|manifest| &manifest.layers).map(|layer| layer.digest.clone()).collect()
+    };
+    let mut users: HashMap<Digest, usize> = HashMap::new();
+    for row in &snapshot.rows {
+        for digest in blobs_of(row) {
+            *users.entry(digest).or_default() += 1;
+        }
+    }
+    let shared = |row: &Arc<Row>| {
+        let common = blobs_of(row).into_iter().filter(|digest| users.get(digest).is_some_and(|count| *count > 1));
+        common.filter_map(|digest| state.blob(&digest)).map(|record| record.size).sum()
+    };
+    snapshot.rows.iter().map(|row| (row.target.digest.clone(), shared(row))).collect()
+}

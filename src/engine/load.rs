@@ -1,0 +1,306 @@
+//! Load: images out of an archive.
+//!
+//! Blobs go to the store as they come, in batches with one sync each; what the archive says they are is read at its end,
+//! and names are set last. Until then everything is held by a lease, and a load that fails or is given up takes back what
+//! it brought.
+
+mod plan;
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::catalog::{State, is_dangling};
+use super::{Engine, Inner, now};
+use crate::archive::{self, Sink};
+use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
+use crate::store::{Changes, Lease, NameRecord, Staged};
+use plan::{Image, Plan};
+
+/// How many blobs one sync makes durable.
+const BATCH: usize = 4096;
+
+/// Bytes that are read from the archive at a time.
+const BUFFER: usize = 256 << 10;
+
+/// How a load is done.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Load only these platforms, with the attestations about them; everything where empty.
+    pub platforms: Vec<Platform>,
+}
+
+/// What happened in a load.
+#[derive(Debug)]
+pub enum LoadEvent {
+    /// A name was set; in its familiar form.
+    Named(String),
+    /// An image without a name is kept under its digest.
+    Untagged(Digest),
+    /// The load failed, and everything it brought is taken back. Nothing follows.
+    Failed(Error),
+}
+
+impl Engine {
+    /// Loads the images of an archive that arrives as a stream: an OCI layout or a docker-archive, plain or compressed.
+    ///
+    /// Events arrive when the load is durable; the channel closes after the last. Dropping the receiver gives the load
+    /// up.
+    pub fn load(
+        &self,
+        options: LoadOptions,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> mpsc::Receiver<LoadEvent> {
+        let (events, receiver) = mpsc::channel(16);
+        let (pieces, reader) = mpsc::channel(4);
+        let given_up = events.clone();
+        tokio::spawn(async move {
+            let mut archive = std::pin::pin!(archive);
+            loop {
+                let piece = tokio::select! {
+                    () = given_up.closed() => Some(Err(io::ErrorKind::ConnectionAborted.into())),
+                    piece = archive.next() => piece,
+                };
+                let Some(piece) = piece else { break };
+                let last = piece.is_err();
+                // The reader hangs up when it has seen the end of the archive, or has failed.
+                if pieces.send(piece).await.is_err() || last {
+                    break;
+                }
+            }
+        });
+        let engine = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = engine.0.load(&options, PieceReader { pieces: reader, current: Bytes::new() });
+            match result {
+                Ok(done) => done.into_iter().for_each(|event| drop(events.blocking_send(event))),
+                Err(error) => drop(events.blocking_send(LoadEvent::Failed(error))),
+            }
+        });
+        receiver
+    }
+}
+
+/// The archive's pieces as a blocking reader.
+struct PieceReader {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl Read for PieceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.current = piece?,
+                None => return Ok(0),
+            }
+        }
+        let len = self.current.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&self.current.split_to(len));
+        Ok(len)
+    }
+}
+
+impl Inner {
+    fn load(&self, options: &LoadOptions, archive: PieceReader) -> Result<Vec<LoadEvent>> {
+        let mut loading = Loading {
+            inner: self,
+            lease: self.leases.acquire(),
+            staged: HashMap::new(),
+            committed: Vec::new(),
+            buffer: vec![0; BUFFER],
+        };
+        let result = loading.run(options, archive);
+        let Loading { lease, staged, committed, .. } = loading;
+        // What was staged and not committed goes first: it may be what filled the disk.
+        drop(staged);
+        drop(lease);
+        let cleared = match committed.is_empty() {
+            true => Ok(()),
+            false => self.collect(Some(&committed)).map(drop),
+        };
+        if let Err(error) = cleared {
+            tracing::warn!(error = error.chain(), "removing what a load left behind; a later collection will");
+        }
+        result
+    }
+}
+
+/// A load in progress.
+struct Loading<'a> {
+    inner: &'a Inner,
+    lease: Lease,
+    /// Blobs that are written and not committed.
+    staged: HashMap<Digest, Staged>,
+    /// Blobs that this load committed and that no name holds yet.
+    committed: Vec<Digest>,
+    buffer: Vec<u8>,
+}
+
+impl Sink for Loading<'_> {
+    fn wants(&mut self, digest: &Digest) -> bool {
+        let stays = self.lease.hold(digest);
+        !(self.staged.contains_key(digest) || stays && self.inner.catalog.state().blob(digest).is_some())
+    }
+
+    fn take(&mut self, expected: Option<&Digest>, size: u64, content: &mut dyn Read) -> Result<Digest> {
+        let mut ingest = self.inner.store.ingest("load", size, expected.cloned())?;
+        loop {
+            match content.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(read) => ingest.write(&self.buffer[..read])?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(archive::unreadable(e)),
+            }
+        }
+        let staged = ingest.finish()?;
+        let digest = staged.digest.clone();
+        if expected.is_none() && !self.wants(&digest) {
+            return Ok(digest);
+        }
+        self.staged.insert(digest.clone(), staged);
+        if self.staged.len() >= BATCH {
+            self.commit_staged()?;
+        }
+        Ok(digest)
+    }
+}
+
+impl Loading<'_> {
+    fn run(&mut self, options: &LoadOptions, archive: PieceReader) -> Result<Vec<LoadEvent>> {
+        let listing = archive::read(archive, self)?;
+        let mut plan = Plan::default();
+        match listing {
+            archive::Listing::Layout(descriptors) => {
+                for descriptor in descriptors {
+                    plan.add(self, descriptor, &options.platforms)?;
+                }
+            }
+            archive::Listing::Docker(images) => {
+                for image in images {
+                    self.add_docker(&mut plan, image, &options.platforms)?;
+                }
+            }
+        }
+        plan.settle(&self.inner.catalog.state());
+        self.finish(plan)
+    }
+
+    fn add_docker(&mut self, plan: &mut Plan, image: archive::DockerImage, platforms: &[Platform]) -> Result<()> {
+        let size = image.manifest.len() as u64;
+        let digest = self.take(None, size, &mut image.manifest.as_slice())?;
+        let target = Descriptor::new(crate::domain::MediaType::DOCKER_MANIFEST, digest, size);
+        if image.names.is_empty() {
+            return plan.add(self, target, platforms);
+        }
+        for name in image.names {
+            let mut target = target.clone();
+            if let Ok(reference) = Reference::parse(&name) {
+                let reference = reference.with_default_tag();
+                let tag = reference.tag().unwrap_or_default();
+                target.annotations = archive::name_annotations(&reference.to_string(), tag).into_iter().collect();
+            }
+            plan.add(self, target, platforms)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the blobs so far durable. They are visible from then on, but no name leads to them.
+    fn commit_staged(&mut self) -> Result<()> {
+        let blobs: Vec<Staged> = self.staged.drain().map(|(_, staged)| staged).collect();
+        let digests: Vec<Digest> = blobs.iter().map(|staged| staged.digest.clone()).collect();
+        self.inner.commit(Changes { blobs, now: now(), ..Changes::default() })?;
+        self.committed.extend(digests);
+        Ok(())
+    }
+
+    /// Commits what is planned, names last.
+    fn finish(&mut self, plan: Plan) -> Result<Vec<LoadEvent>> {
+        self.staged.retain(|digest, _| plan.reached.contains(digest));
+        let blobs = self.staged.drain().map(|(_, staged)| staged).collect();
+        let now = now();
+        // Which names move depends on what they point at now, so nothing may change in between.
+        let _writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = name_changes(&self.inner.catalog.state(), &plan.images, now);
+        self.inner.commit_locked(Changes {
+            blobs,
+            documents: plan.documents,
+            configs: plan.configs,
+            names,
+            removed: Vec::new(),
+            now,
+        })?;
+        self.committed.retain(|digest| !plan.reached.contains(digest));
+        let event = |image: &Image| match &image.name {
+            Some(name) => LoadEvent::Named(name.familiar()),
+            None => LoadEvent::Untagged(image.target.digest.clone()),
+        };
+        Ok(plan.images.iter().map(event).collect())
+    }
+}
+
+impl plan::Source for Loading<'_> {
+    fn size(&self, digest: &Digest) -> Option<u64> {
+        match self.staged.get(digest) {
+            Some(staged) => Some(staged.size),
+            None => self.inner.catalog.state().blob(digest).map(|record| record.size),
+        }
+    }
+
+    fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        match self.staged.get(digest) {
+            Some(staged) => super::blobs::read_whole(staged.open()?.as_ref(), limit).map_err(|e| e.context(digest)),
+            None => self.inner.read_whole(digest, limit),
+        }
+    }
+
+    fn hold(&self, digest: &Digest) -> Result<()> {
+        match self.lease.hold(digest) || self.staged.contains_key(digest) {
+            true => Ok(()),
+            // It was here when the archive was read, in another image that was deleted meanwhile.
+            false => {
+                Err(Error::new(Kind::Unavailable, format!("content {digest} was removed during the load: try again")))
+            }
+        }
+    }
+}
+
+/// The names that images get, and what becomes of those that pointed elsewhere: an image that loses its last name is kept
+/// under its digest, and one that gets a name no longer needs that.
+fn name_changes(state: &State, images: &[Image], now: i64) -> Vec<(String, Option<NameRecord>)> {
+    let mut changes: Vec<(String, Option<NameRecord>)> = Vec::new();
+    let mut named: HashMap<String, Digest> = HashMap::new();
+    for image in images {
+        let digest = &image.target.digest;
+        let key = image.name.as_ref().map_or_else(|| digest.to_string(), ToString::to_string);
+        if image.name.is_none() && !state.names_of(digest).is_empty() {
+            continue;
+        }
+        let old = state.name(&key);
+        let created_at = old.filter(|old| old.target.digest == *digest).map_or(now, |old| old.created_at);
+        changes.push((key.clone(), Some(NameRecord { target: image.target.clone(), created_at, updated_at: now })));
+        named.insert(key, digest.clone());
+    }
+    let targets: HashSet<&Digest> = named.values().collect();
+    let mut settled = Vec::new();
+    for key in named.keys() {
+        let Some(old) = state.name(key) else { continue };
+        let keeps_another = state.names_of(&old.target.digest).iter().any(|name| !named.contains_key(*name));
+        let gets_another = targets.contains(&old.target.digest);
+        if !keeps_another && !gets_another {
+            settled.push((old.target.digest.to_string(), Some(NameRecord { updated_at: now, ..old.as_ref().clone() })));
+        }
+    }
+    for (key, target) in &named {
+        let placeholder = target.to_string();
+        if !is_dangling(key) && (state.name(&placeholder).is_some() || named.contains_key(&placeholder)) {
+            settled.push((placeholder, None));
+        }
+    }
+    changes.extend(settled);
+    changes
+}

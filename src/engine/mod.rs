@@ -1,0 +1,130 @@
+//! L3: what Loadline does, one verb a file. The only layer that sequences the others.
+//!
+//! [`Engine`] is what facades see. It answers lists from the catalog, which holds every parsed document in memory, and
+//! goes to the store for bytes only.
+
+mod attestations;
+mod blobs;
+mod catalog;
+mod collect;
+mod history;
+mod inspect;
+mod list;
+mod load;
+mod resolve;
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::{Error, Result};
+use crate::store::{Changes, Leases, LocalStore, Store};
+use catalog::Catalog;
+
+pub use attestations::AttestationQuery;
+pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use list::{ListQuery, ListedImage, Listing};
+pub use load::{LoadEvent, LoadOptions};
+
+/// What an engine is opened with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory that everything is kept under.
+    pub data_root: PathBuf,
+}
+
+/// The engine of one data root. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    store: Arc<dyn Store>,
+    catalog: Catalog,
+    leases: Leases,
+    // Everything that changes the store goes through here, so that memory follows the database step by step.
+    writer: Mutex<()>,
+}
+
+impl Engine {
+    /// Opens the data root and reads the catalog. Blocks.
+    ///
+    /// After a crash, content that nothing refers to is collected before anything is served.
+    ///
+    /// # Errors
+    /// `Conflict` where another process uses the data root.
+    pub fn open(settings: Settings) -> Result<Self> {
+        let store = LocalStore::open(&settings.data_root)?;
+        Self::with_store(settings, Arc::new(store))
+    }
+
+    fn with_store(settings: Settings, store: Arc<dyn Store>) -> Result<Self> {
+        let catalog = Catalog::new(store.contents()?);
+        let interrupted = store.was_interrupted();
+        let inner = Inner { settings, store, catalog, leases: Leases::default(), writer: Mutex::default() };
+        if interrupted {
+            let collected = inner.collect(None)?;
+            tracing::info!(blobs = collected.blobs, bytes = collected.bytes, "the last process did not end in order");
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How many images there are: targets of names, each counted once.
+    pub fn image_count(&self) -> usize {
+        self.0.catalog.image_count()
+    }
+
+    /// The identity of this data root: a UUID made when it was made.
+    pub fn uuid(&self) -> &str {
+        self.0.store.uuid()
+    }
+
+    /// The directory that everything is kept under.
+    pub fn data_root(&self) -> &Path {
+        &self.0.settings.data_root
+    }
+
+    /// Leaves the data root in order. Call it when nothing runs any more.
+    pub async fn close(&self) -> Result<()> {
+        self.blocking(|inner| inner.store.close()).await
+    }
+
+    /// Runs work that blocks off the runtime's threads.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+        let inner = self.0.clone();
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
+            Ok(result) => result,
+            Err(stopped) => Err(Error::internal("the operation was stopped", stopped)),
+        }
+    }
+}
+
+impl Inner {
+    /// Makes changes durable, then visible. A failed commit changes nothing.
+    fn commit(&self, changes: Changes) -> Result<()> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.commit_locked(changes)
+    }
+
+    /// The same for a caller that holds the writer already.
+    fn commit_locked(&self, changes: Changes) -> Result<()> {
+        let applied = catalog::Applied::of(&changes);
+        self.store.commit(changes)?;
+        self.catalog.apply(applied);
+        Ok(())
+    }
+}
+
+/// Now, in the unit of records.
+fn now() -> i64 {
+    // Nanoseconds fit until 2262.
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// The moment of a record.
+fn moment(nanoseconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! From what a client calls an image to the image.
+
+use std::sync::Arc;
+
+use super::catalog::{State, name_reference};
+use super::summary::Tree;
+use crate::domain::reference::ImageName;
+use crate::domain::{Digest, Error, Reference, Result};
+use crate::store::NameRecord;
+
+/// An image that was found.
+pub(super) struct Resolved {
+    /// What the name that was used points at.
+    pub(super) record: Arc<NameRecord>,
+    /// All names of the image, sorted; empty where it is dangling.
+    pub(super) names: Vec<Reference>,
+}
+
+/// Finds an image by name, by `name@digest`, by its digest, by a unique prefix of that, or by the full digest of a
+/// manifest or configuration under it.
+///
+/// # Errors
+/// `InvalidArgument` where the text is no name; `NotFound` where there is no such image, or a prefix fits several.
+pub(super) fn resolve(state: &State, text: &str) -> Result<Resolved> {
+    if text.trim().is_empty() {
+        return Err(Error::invalid("image name cannot be blank"));
+    }
+    let name = ImageName::parse(text)?;
+    let by_name = name.reference().and_then(|reference| find_named(state, reference));
+    if let Some(record) = by_name {
+        return Ok(Resolved::new(state, record));
+    }
+    if let ImageName::Named(_) = name {
+        return Err(name.not_found());
+    }
+    let mut fitting = state.targets().filter(|target| name.is_prefix_of(target));
+    let target = match (fitting.next(), fitting.next()) {
+        (Some(target), None) => target.clone(),
+        (Some(_), Some(_)) => {
+            return Err(Error::not_found(format!(
+                "ambiguous reference: several images have IDs that start with {text}"
+            )));
+        }
+        (None, _) => match &name {
+            ImageName::Digest(digest) => holder(state, digest).ok_or_else(|| name.not_found())?,
+            _ => return Err(name.not_found()),
+        },
+    };
+    // A lookup by ID shows what stands beside the first name.
+    match state.names_of(&target).first().and_then(|first| state.name(first)) {
+        Some(record) => Ok(Resolved::new(state, record.clone())),
+        None => Err(name.not_found()),
+    }
+}
+
+impl Resolved {
+    fn new(state: &State, record: Arc<NameRecord>) -> Self {
+        let names = state.names_of(&record.target.digest).into_iter().filter_map(name_reference).collect();
+        Self { record, names }
+    }
+
+    /// The names with their tags, as lists show them.
+    pub(super) fn repo_tags(&self) -> Vec<String> {
+        self.names.iter().filter(|name| name.tag().is_some()).map(Reference::familiar).collect()
+    }
+
+    /// Every repository of the image with its digest.
+    pub(super) fn repo_digests(&self) -> Vec<String> {
+        let digest = &self.record.target.digest;
+        let mut all: Vec<String> =
+            self.names.iter().map(|name| name.trimmed().with_digest(digest.clone()).familiar()).collect();
+        all.dedup();
+        all
+    }
+}
+
+fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
+    if let Some(record) = state.name(&reference.to_string()) {
+        return Some(record.clone());
+    }
+    // A name with a digest is any name of that repository that points at it.
+    let digest = reference.digest()?;
+    state
+        .names_of(digest)
+        .into_iter()
+        .find(|name| name_reference(name).is_some_and(|name| name.same_repository(reference)))
+        .and_then(|name| state.name(name).cloned())
+}
+
+/// The image that holds a manifest or configuration: the one of the first name, if several do. Clients that were
+/// written for Docker's older store send such digests.
+fn holder(state: &State, digest: &Digest) -> Option<Digest> {
+    // Only what was parsed can be under an image, so that most misses cost one look.
+    state.document(digest).map(drop).or_else(|| state.config(digest).map(drop))?;
+    let holds = |target| {
+        Tree::new(state, target).images().any(|branch| {
+            branch.descriptor.digest == *digest || branch.manifest.is_some_and(|m| m.config.digest == *digest)
+        })
+    };
+    state.names().find(|(_, record)| holds(&record.target)).map(|(_, record)| record.target.digest.clone())
+}

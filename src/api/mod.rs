@@ -1,0 +1,3 @@
+//! L4: the facades. Each decodes, calls the engine and encodes.
+
+pub mod containerd;

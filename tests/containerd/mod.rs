@@ -1,0 +1,3 @@
+//! The daemon as containerd clients see it.
+
+pub mod content;

@@ -1,1 +1,81 @@
-fn main() {}
+//! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage, 130 told twice
+//! to stop.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use loadline::daemon::App;
+use loadline::daemon::config::{Config, Environment};
+use loadline::daemon::flags::{Cli, Command, Flags};
+use loadline::daemon::{telemetry, wiring};
+use loadline::domain::error::{Error, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// For blocking work that is under way when everything else has ended.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(flags) => serve(&flags),
+        Command::Openapi { api_version } => wiring::openapi(api_version.as_deref()).and_then(|text| print(&text)),
+        Command::Version => print(&format!("loadline {}\n", env!("CARGO_PKG_VERSION"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the logger, which may not be there yet or may be silent at this level.
+            let _ = writeln!(std::io::stderr(), "loadline: {}", error.public());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Error::io("writing", error))
+}
+
+fn serve(flags: &Flags) -> Result<()> {
+    let config = Config::load(flags, &Environment::of_process())?;
+    telemetry::start(config.log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("starting the runtime", error))?;
+    let served = runtime.block_on(async {
+        let mut signals = Signals::install()?;
+        let (told, shutdown) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            signals.next().await;
+            let _ = told.send(());
+            signals.next().await;
+            std::process::exit(130);
+        });
+        let app = App::build(config).await?;
+        app.run(async { shutdown.await.unwrap_or_default() }).await
+    });
+    runtime.shutdown_timeout(LAST_WORK);
+    served
+}
+
+/// What tells the daemon to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self> {
+        let install = |kind| signal(kind).map_err(|error| Error::internal("handling signals", error));
+        Ok(Self { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

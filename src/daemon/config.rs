@@ -1,0 +1,329 @@
+//! What the daemon runs with: flags, then the configuration file, then defaults.
+
+use std::ffi::OsString;
+use std::fmt::Debug;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use super::file::File;
+use super::flags::Flags;
+use crate::domain::error::{Error, Kind, Result};
+
+/// Where the configuration is looked for if no flag says otherwise; it need not exist.
+pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
+
+/// The group that may use the socket if nothing else is said and the group exists.
+const DEFAULT_GROUP: &str = "docker";
+
+/// Everything the daemon was told, checked. Plain data: nothing here is open, locked or listening.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The sockets to listen on, without repetitions, at least one.
+    pub sockets: Vec<PathBuf>,
+    /// The directory that holds the images.
+    pub data_root: PathBuf,
+    /// How much to log.
+    pub log_level: LogLevel,
+    /// The group of the sockets; the daemon's own where `None`.
+    pub group: Option<SocketGroup>,
+    /// Registries that may be reached without TLS: `host`, `host:port` or CIDR.
+    pub insecure_registries: Vec<String>,
+    /// Mirrors of Docker Hub: http or https URLs that end with a slash, first one first.
+    pub registry_mirrors: Vec<String>,
+    /// How many layers one pull fetches at a time.
+    pub max_concurrent_downloads: NonZeroU32,
+    /// How many layers one push sends at a time.
+    pub max_concurrent_uploads: NonZeroU32,
+}
+
+/// The group that may use the sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketGroup {
+    /// As it was asked for.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
+    /// Whether it was asked for: then failing to use it is an error; the default group is only tried.
+    pub required: bool,
+}
+
+/// How much to log; each level includes those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+/// What the configuration takes from its surroundings, as a value, so that tests need none.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Whether the daemon runs as root.
+    pub root: bool,
+    /// `XDG_RUNTIME_DIR`; `None` where unset, empty or relative, as the XDG base directory specification has it.
+    pub runtime_dir: Option<PathBuf>,
+    /// `XDG_DATA_HOME`, likewise.
+    pub data_home: Option<PathBuf>,
+    /// `HOME`, likewise.
+    pub home: Option<PathBuf>,
+    /// The text of `/etc/group`; empty where it cannot be read.
+    pub groups: String,
+    /// Where the configuration is if no flag says so.
+    pub config_file: PathBuf,
+}
+
+impl Environment {
+    /// The environment of this process. The only place that reads environment variables.
+    pub fn of_process() -> Self {
+        let directory = |name: &str| std::env::var_os(name).and_then(absolute);
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            runtime_dir: directory("XDG_RUNTIME_DIR"),
+            data_home: directory("XDG_DATA_HOME"),
+            home: directory("HOME"),
+            groups: std::fs::read_to_string("/etc/group").unwrap_or_default(),
+            config_file: DEFAULT_CONFIG_FILE.into(),
+        }
+    }
+
+    /// The number of a group by name or, as dockerd allows, by number; `None` where there is no such group.
+    fn group(&self, name: &str) -> Option<u32> {
+        let listed = self.groups.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(name)).then(|| fields.nth(1).and_then(|gid| gid.parse().ok()))?
+        });
+        // The largest number means "leave unchanged" to chown(2).
+        listed.or_else(|| name.parse().ok()).filter(|gid| *gid != u32::MAX)
+    }
+}
+
+impl Config {
+    /// Joins flags, configuration file, environment and defaults, and checks all of it.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] with a text that names the flag or key: a value that does not parse, an unknown key, a
+    /// setting given both as flag and in the file, an explicit file that does not exist, an explicit group that does not
+    /// exist, or no place for socket or data.
+    pub fn load(flags: &Flags, environment: &Environment) -> Result<Self> {
+        let path = flags.config_file.as_ref().unwrap_or(&environment.config_file);
+        let file = match File::read(path)? {
+            Some(file) => file,
+            None if flags.config_file.is_none() => File::default(),
+            None => return Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
+        };
+        refuse_conflicts(flags, &file, path)?;
+        Self::join(flags.clone(), file, environment)
+    }
+
+    fn join(flags: Flags, file: File, environment: &Environment) -> Result<Self> {
+        let level = flags.log_level.or(file.log_level).map_or(Ok(LogLevel::Info), |text| LogLevel::parse(&text))?;
+        let debug = flags.debug.or(file.debug).unwrap_or(false);
+        let mut config = Self {
+            sockets: sockets(&list(flags.hosts, file.hosts), environment)?,
+            data_root: match flags.data_root.or(file.data_root) {
+                Some(path) if path.as_os_str().is_empty() => {
+                    return Err(Error::invalid("the data root must not be empty"));
+                }
+                Some(path) => path,
+                None => default_data_root(environment)?,
+            },
+            log_level: if debug { LogLevel::Debug } else { level },
+            group: socket_group(flags.group.or(file.group), environment)?,
+            insecure_registries: list(flags.insecure_registries, file.insecure_registries),
+            registry_mirrors: list(flags.registry_mirrors, file.registry_mirrors),
+            max_concurrent_downloads: at_least_one(
+                "max-concurrent-downloads",
+                flags.max_concurrent_downloads.or(file.max_concurrent_downloads).unwrap_or(3),
+            )?,
+            max_concurrent_uploads: at_least_one(
+                "max-concurrent-uploads",
+                flags.max_concurrent_uploads.or(file.max_concurrent_uploads).unwrap_or(5),
+            )?,
+        };
+        config.insecure_registries.iter().try_for_each(|registry| check_insecure_registry(registry))?;
+        for mirror in &mut config.registry_mirrors {
+            *mirror = normal_mirror(mirror)?;
+        }
+        Ok(config)
+    }
+}
+
+impl LogLevel {
+    fn parse(text: &str) -> Result<Self> {
+        Ok(match text {
+            "debug" => Self::Debug,
+            "info" => Self::Info,
+            "warn" => Self::Warn,
+            "error" => Self::Error,
+            "fatal" => Self::Fatal,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "invalid log level {text:?}: not debug, info, warn, error or fatal"
+                )));
+            }
+        })
+    }
+}
+
+fn absolute(value: OsString) -> Option<PathBuf> {
+    Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+}
+
+fn list(flags: Vec<String>, file: Option<Vec<String>>) -> Vec<String> {
+    if flags.is_empty() { file.unwrap_or_default() } else { flags }
+}
+
+/// dockerd refuses to choose between a flag and the file, lists included, so that neither is ignored in silence.
+fn refuse_conflicts(flags: &Flags, file: &File, path: &Path) -> Result<()> {
+    let mut conflicts = Vec::new();
+    let mut both = |name: &str, flag: Option<&dyn Debug>, file: Option<&dyn Debug>| {
+        if let (Some(flag), Some(file)) = (flag, file) {
+            conflicts.push(format!("{name} (flag: {flag:?}, file: {file:?})"));
+        }
+    };
+    fn given<T: Debug>(value: Option<&T>) -> Option<&dyn Debug> {
+        value.map(|value| value as &dyn Debug)
+    }
+    let [hosts, insecure, mirrors] = [&flags.hosts, &flags.insecure_registries, &flags.registry_mirrors]
+        .map(|list| Some(list).filter(|list| !list.is_empty()));
+    // Without their values: a mirror's URL may hold a password.
+    let masked = |list: Option<&Vec<String>>| list.map(|_| "…");
+    both("hosts", given(hosts), given(file.hosts.as_ref()));
+    both("data-root", given(flags.data_root.as_ref()), given(file.data_root.as_ref()));
+    both("log-level", given(flags.log_level.as_ref()), given(file.log_level.as_ref()));
+    both("debug", given(flags.debug.as_ref()), given(file.debug.as_ref()));
+    both("group", given(flags.group.as_ref()), given(file.group.as_ref()));
+    both("insecure-registries", given(insecure), given(file.insecure_registries.as_ref()));
+    both("registry-mirrors", given(masked(mirrors).as_ref()), given(masked(file.registry_mirrors.as_ref()).as_ref()));
+    both(
+        "max-concurrent-downloads",
+        given(flags.max_concurrent_downloads.as_ref()),
+        given(file.max_concurrent_downloads.as_ref()),
+    );
+    both(
+        "max-concurrent-uploads",
+        given(flags.max_concurrent_uploads.as_ref()),
+        given(file.max_concurrent_uploads.as_ref()),
+    );
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    let both = conflicts.join(", ");
+    Err(Error::invalid(format!("{}: set both as a flag and in the configuration file: {both}", path.display())))
+}
+
+fn sockets(hosts: &[String], environment: &Environment) -> Result<Vec<PathBuf>> {
+    if hosts.is_empty() {
+        return default_socket(environment).map(|path| vec![path]);
+    }
+    let mut sockets = Vec::new();
+    for host in hosts {
+        let path = socket(host, environment)?;
+        if !sockets.contains(&path) {
+            sockets.push(path);
+        }
+    }
+    Ok(sockets)
+}
+
+fn socket(host: &str, environment: &Environment) -> Result<PathBuf> {
+    let refused = |why: &str| Error::invalid(format!("invalid host {host:?}: {why}"));
+    match host.trim().split_once("://") {
+        Some(("unix", "")) => default_socket(environment),
+        Some(("unix", path)) if path.ends_with('/') => Err(refused("a directory, not a socket")),
+        Some(("unix", path)) => Ok(path.into()),
+        Some((scheme @ ("tcp" | "fd"), _)) => {
+            let text = format!("invalid host {host:?}: {scheme}:// is not supported yet, use unix://");
+            Err(Error::new(Kind::InvalidArgument, text))
+        }
+        // dockerd takes what has no scheme for a TCP address, a path too; a guess would only hide the mistake.
+        _ => Err(refused("write unix:///path/to/socket")),
+    }
+}
+
+fn default_socket(environment: &Environment) -> Result<PathBuf> {
+    if environment.root {
+        return Ok("/run/loadline.sock".into());
+    }
+    let directory = environment.runtime_dir.as_ref();
+    directory.map(|path| path.join("loadline.sock")).ok_or_else(|| {
+        Error::invalid(
+            "no place for the socket: XDG_RUNTIME_DIR is not set; name one with --host unix:///path/to/socket",
+        )
+    })
+}
+
+fn default_data_root(environment: &Environment) -> Result<PathBuf> {
+    if environment.root {
+        return Ok("/var/lib/loadline".into());
+    }
+    let home = environment.data_home.clone().or_else(|| Some(environment.home.as_ref()?.join(".local/share")));
+    home.map(|path| path.join("loadline")).ok_or_else(|| {
+        Error::invalid("no place for the images: neither XDG_DATA_HOME nor HOME is set; name one with --data-root")
+    })
+}
+
+fn socket_group(name: Option<String>, environment: &Environment) -> Result<Option<SocketGroup>> {
+    let required = name.is_some();
+    let name = name.unwrap_or_else(|| DEFAULT_GROUP.into());
+    // dockerd's way to keep the sockets with the daemon's own group.
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match environment.group(&name) {
+        Some(gid) => Ok(Some(SocketGroup { name, gid, required })),
+        None if required => Err(Error::invalid(format!("group {name:?} does not exist"))),
+        None => Ok(None),
+    }
+}
+
+fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32> {
+    NonZeroU32::new(value).ok_or_else(|| Error::invalid(format!("{name} must be at least 1")))
+}
+
+fn check_insecure_registry(registry: &str) -> Result<()> {
+    let refused = |why: &str| Error::invalid(format!("invalid insecure registry {registry:?}: {why}"));
+    if registry.contains("://") {
+        return Err(refused("write HOST[:PORT] without a scheme"));
+    }
+    if let Some((address, bits)) = registry.split_once('/') {
+        let address: IpAddr = address.parse().map_err(|_| refused("write HOST[:PORT] or a CIDR, without a path"))?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        return match bits.parse::<u8>() {
+            Ok(bits) if bits <= most => Ok(()),
+            _ => Err(refused("the prefix length of the CIDR is out of range")),
+        };
+    }
+    match registry.parse::<http::uri::Authority>() {
+        Ok(authority) if authority.as_str().contains('@') => Err(refused("write HOST[:PORT] without a user")),
+        Ok(authority) if authority.host().is_empty() => Err(refused("the host is missing")),
+        Ok(authority) if authority.port_u16().is_none() && authority.as_str() != authority.host() => {
+            Err(refused("the port is not a number up to 65535"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(refused("write HOST[:PORT] or a CIDR").with_cause(error)),
+    }
+}
+
+fn normal_mirror(mirror: &str) -> Result<String> {
+    // The URL itself stays out of the text of this one error: it holds a password.
+    if mirror.contains('@') {
+        return Err(Error::invalid("invalid registry mirror: remove the user name and password from its URL"));
+    }
+    let refused = |why: &str| Error::invalid(format!("invalid registry mirror {mirror:?}: {why}"));
+    let uri: http::Uri = mirror.parse().map_err(|error| refused("not a URL").with_cause(error))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return Err(refused("write http://HOST or https://HOST"));
+    }
+    if mirror.contains(['?', '#']) {
+        return Err(refused("a query or fragment has no meaning here"));
+    }
+    Ok(format!("{}/", mirror.trim_end_matches('/')))
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

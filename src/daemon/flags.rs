@@ -1,0 +1,73 @@
+//! The command line, in dockerd's words where dockerd has one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What stands on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "loadline", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon until SIGTERM or SIGINT
+    Serve(Box<Flags>),
+    /// Print the OpenAPI document of an API version
+    Openapi {
+        /// The version, such as 1.47; the newest where absent
+        #[arg(long, value_name = "VERSION")]
+        api_version: Option<String>,
+    },
+    /// Print the version of Loadline
+    Version,
+}
+
+/// The flags of `serve`. A flag that is absent leaves the choice to the configuration file, then to the default.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// Where to listen: unix:///path/to/socket; repeatable
+    #[arg(short = 'H', long = "host", value_name = "URL")]
+    pub hosts: Vec<String>,
+
+    /// The directory that holds the images
+    #[arg(long, value_name = "DIR")]
+    pub data_root: Option<PathBuf>,
+
+    /// The configuration file (JSON) [default: /etc/loadline/daemon.json]
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// How much to log: debug, info, warn, error or fatal [default: info]
+    #[arg(short = 'l', long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+
+    /// Log everything down to level debug
+    #[arg(short = 'D', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub debug: Option<bool>,
+
+    /// The group that may use the socket, by name or number [default: docker, if that group exists]
+    #[arg(short = 'G', long, value_name = "GROUP")]
+    pub group: Option<String>,
+
+    /// A registry that may be reached without TLS or with an unknown certificate: HOST, HOST:PORT or CIDR; repeatable
+    #[arg(long = "insecure-registry", value_name = "REGISTRY")]
+    pub insecure_registries: Vec<String>,
+
+    /// A mirror of Docker Hub to ask first: an http or https URL; repeatable
+    #[arg(long = "registry-mirror", value_name = "URL")]
+    pub registry_mirrors: Vec<String>,
+
+    /// How many layers one pull fetches at a time [default: 3]
+    #[arg(long, value_name = "N")]
+    pub max_concurrent_downloads: Option<u32>,
+
+    /// How many layers one push sends at a time [default: 5]
+    #[arg(long, value_name = "N")]
+    pub max_concurrent_uploads: Option<u32>,
+}

@@ -1,0 +1,181 @@
+//! How the daemon starts, what it refuses to take from others, and how it ends.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::daemon::{Daemon, Place, Process, loadline, under};
+use crate::support::http::{Client, Open, Request};
+
+/// What a daemon that cannot start says, with its status.
+fn refusal(command: &mut Command) -> (Option<i32>, String) {
+    let mut process = Process::spawn(command);
+    let status = process.wait();
+    (status.code(), process.log())
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_live_socket_is_refused() {
+    let daemon = Daemon::start();
+    let place = Place::new();
+    let mut command = loadline();
+    command.args(["serve", "--host"]).arg(format!("unix://{}", daemon.socket().display()));
+    command.arg("--data-root").arg(place.data_root());
+    let (status, text) = refusal(&mut command);
+    assert_eq!(status, Some(1));
+    assert!(text.contains(&format!("socket {} is in use by another process", daemon.socket().display())), "{text}");
+    daemon.client().get("/_ping").expect(200);
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let place = Daemon::start().kill();
+    assert!(place.socket().exists());
+    Daemon::start_in(place).stop();
+}
+
+#[test]
+fn a_data_root_in_use_is_refused() {
+    let daemon = Daemon::start();
+    let place = Place::new();
+    let mut command = loadline();
+    command.args(["serve", "--host"]).arg(format!("unix://{}", place.socket().display()));
+    command.arg("--data-root").arg(daemon.data_root());
+    let (status, text) = refusal(&mut command);
+    assert_eq!(status, Some(1));
+    assert!(
+        text.contains(&format!("data root {} is in use by another process", daemon.data_root().display())),
+        "{text}"
+    );
+    assert!(!place.socket().exists());
+}
+
+#[test]
+fn sigterm_and_sigint_end_with_status_0_and_leave_no_socket() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Daemon::start();
+        daemon.signal(signal);
+        let (status, place) = daemon.wait();
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+        assert_eq!(std::fs::read_dir(place.socket().parent().unwrap()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_running_request_ends_before_the_daemon() {
+    let daemon = Daemon::start();
+    let request = Request::post("/images/load?quiet=1").header("content-type", "application/x-tar").body(vec![0; 1024]);
+    let mut stream = daemon.client().connect().unwrap();
+    stream.write_all(request.head().as_bytes()).unwrap();
+    // The daemon has the head, or will find it waiting, when it is told to stop.
+    std::thread::sleep(Duration::from_millis(200));
+    daemon.signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&[0; 1024]).unwrap();
+    let mut answer = Open::read(stream, "POST").unwrap();
+    answer.body.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(daemon.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let daemon = Daemon::start();
+    let request = Request::post("/images/load?quiet=1").header("content-type", "application/x-tar").body(vec![0; 1024]);
+    let mut stream = daemon.client().connect().unwrap();
+    stream.write_all(request.head().as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    daemon.signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(200));
+    daemon.signal(Signal::TERM);
+    assert_ne!(daemon.wait().0.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn modes_do_not_depend_on_the_umask() {
+    for umask in ["000", "077"] {
+        let place = Place::new();
+        let mut process = Process::spawn(&mut under(&format!("umask {umask}"), &place.command()));
+        let start = Instant::now();
+        while !place.socket().exists() || !place.data_root().exists() || !process.log().contains("listening") {
+            assert!(process.status().is_none() && start.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(mode(&place.socket()), 0o660, "socket under umask {umask}");
+        assert_eq!(mode(&place.data_root()), 0o700, "data root under umask {umask}");
+        for entry in std::fs::read_dir(place.data_root()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                assert_eq!(mode(&path), 0o700, "{} under umask {umask}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_connections_does_no_harm() {
+    let place = Place::new();
+    let mut process = Process::spawn(&mut under("ulimit -n 64", &place.command()));
+    let client = Client::new(&place.socket());
+    let ping = || client.try_send(&Request::get("/_ping")).is_ok_and(|answer| answer.status == 200);
+    let answers = |process: &mut Process| {
+        let start = Instant::now();
+        while !ping() {
+            assert!(process.status().is_none() && start.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    answers(&mut process);
+    let silent: Vec<_> = (0..200).map(|_| client.connect().unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(silent);
+    answers(&mut process);
+    let failed = process.log().matches("cannot be accepted").count();
+    assert!(failed < 20, "{failed} failed attempts");
+}
+
+#[test]
+fn several_sockets_serve_one_daemon() {
+    let second = tempfile::tempdir().unwrap();
+    let path = second.path().join("b.sock");
+    let daemon = Daemon::start_with(&["-H", &format!("unix://{}", path.display())]);
+    Client::new(&path).get("/_ping").expect(200);
+    daemon.stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_unknown_key_is_named() {
+    let place = Place::new();
+    let file = place.path().join("daemon.json");
+    std::fs::write(&file, r#"{"storage-driver": "overlay2"}"#).unwrap();
+    let (status, text) = refusal(place.command().arg("--config-file").arg(&file));
+    assert_eq!(status, Some(1));
+    assert!(text.contains(r#"unknown key: "storage-driver""#) && text.contains("daemon.json"), "{text}");
+}
+
+#[test]
+fn bad_usage_has_a_status_of_its_own() {
+    assert_eq!(refusal(loadline().arg("serve").arg("--no-such-flag")).0, Some(2));
+    let (status, text) = refusal(loadline().args(["serve", "-H", "tcp://0.0.0.0:2375"]));
+    assert_eq!(status, Some(1));
+    assert!(text.contains("tcp:// is not supported yet"), "{text}");
+}
+
+#[test]
+fn requests_are_logged_without_their_query() {
+    let daemon = Daemon::start();
+    daemon.client().get("/_ping?token=geheim").expect(200);
+    let log = daemon.log();
+    assert!(log.contains("/_ping"), "{log}");
+    assert!(!log.contains("geheim"), "{log}");
+}

@@ -1,0 +1,4 @@
+//! The daemon as Docker's clients see it.
+
+mod lifecycle;
+mod replay;

@@ -1,0 +1,108 @@
+//! Replays the answers of a real Docker Engine.
+
+use crate::support::daemon::Daemon;
+use crate::support::replay::Replay;
+use crate::support::repository;
+
+/// Steps whose answer differs on purpose: the step, where it differs (anywhere, if nothing is named), and why.
+const DEVIATIONS: &[(&str, &[&str], &str)] = &[
+    (
+        "version",
+        &["body.MinAPIVersion", "body.Components[0].Details.MinAPIVersion"],
+        "every version from 1.24 on is served; the recorded engine stops at 1.40",
+    ),
+    ("inspect-by-manifest-digest", &[], "the digest of a platform's manifest is accepted, as older stores did"),
+    ("inspect-by-config-digest", &[], "the digest of a platform's config is accepted, as older stores did"),
+    ("attest-platform-missing", &["body.message"], "the recorded text shows a Go structure; ours is in plain words"),
+    (
+        "load-garbage",
+        &["body.error", "body.errorDetail.message"],
+        "the recorded text is that of a library; ours says what is wrong with the archive",
+    ),
+];
+
+/// Beginnings of the ids of steps that ask for what is not there yet.
+const LATER: &[(&str, &str)] = &[
+    ("tag", "tag is not there yet"),
+    ("get", "save is not there yet"),
+    ("df", "disk usage is not there yet"),
+    ("create", "pull is not there yet"),
+    ("push", "push is not there yet"),
+    ("search", "search is not there yet"),
+    ("auth", "auth is not there yet"),
+    ("delete", "remove is not there yet"),
+    ("import", "import is not there yet"),
+    ("prune", "prune is not there yet"),
+    ("list-after", "follows steps that tag and remove"),
+    ("inspect-after", "follows steps that remove"),
+    ("attest-after", "follows steps that remove"),
+    ("inspect-imported", "follows an import"),
+];
+
+#[test]
+fn recorded_answers_of_docker_engine() {
+    let replay = Replay::read(&repository("tests/recordings/engine.json"));
+    let ids: Vec<String> = replay.steps.iter().map(|step| step.id.clone()).collect();
+    let daemon = Daemon::start();
+    let results = replay.run(&daemon.client());
+
+    let mut faults = Vec::new();
+    for (id, differences) in &results {
+        if LATER.iter().any(|(prefix, _)| id.starts_with(prefix)) {
+            continue;
+        }
+        let deviation = DEVIATIONS.iter().find(|(step, ..)| step == id);
+        faults
+            .extend(judge(differences, deviation.map(|(_, places, _)| *places)).map(|fault| format!("{id}: {fault}")));
+    }
+    let listed = DEVIATIONS.iter().map(|(id, ..)| *id).chain(LATER.iter().map(|(prefix, _)| *prefix));
+    for prefix in listed {
+        if !ids.iter().any(|id| id.starts_with(prefix)) {
+            faults.push(format!("{prefix}: listed, but not in the recording"));
+        }
+    }
+    assert!(faults.is_empty(), "{} steps or deviations:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What is wrong with a step's differences; `None` if they are what was expected of it.
+fn judge(differences: &[String], expected: Option<&[&str]>) -> Option<String> {
+    let at = |place: &str| differences.iter().any(|line| line.split(": ").next() == Some(place));
+    match expected {
+        Some(_) if differences.is_empty() => Some("listed as a deviation, but agrees".into()),
+        Some([]) => None,
+        Some(places) => {
+            if let Some(place) = places.iter().find(|place| !at(place)) {
+                return Some(format!("listed as a deviation at {place}, but agrees there"));
+            }
+            let others: Vec<&str> = differences
+                .iter()
+                .map(String::as_str)
+                .filter(|line| !places.iter().any(|place| line.split(": ").next() == Some(place)))
+                .collect();
+            report(&others)
+        }
+        None => report(&differences.iter().map(String::as_str).collect::<Vec<_>>()),
+    }
+}
+
+fn report(differences: &[&str]) -> Option<String> {
+    let shown = differences.iter().take(12).map(|line| format!("\n    {line}")).collect::<String>();
+    let more = differences.len().saturating_sub(12);
+    match differences {
+        [] => None,
+        _ if more > 0 => Some(format!("{shown}\n    and {more} more")),
+        _ => Some(shown),
+    }
+}
+
+#[test]
+fn deviations_are_exact() {
+    let found = ["status: 200, recorded 404".to_owned(), "body.a: 1, recorded 2".to_owned()];
+    assert_eq!(judge(&[], None), None);
+    assert!(judge(&found, None).is_some());
+    assert_eq!(judge(&found, Some(&[])), None);
+    assert_eq!(judge(&found, Some(&["status", "body.a"])), None);
+    assert!(judge(&found, Some(&["status"])).is_some());
+    assert!(judge(&found[..1], Some(&["status", "body.a"])).is_some());
+    assert!(judge(&[], Some(&[])).is_some());
+}

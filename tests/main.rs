@@ -1,0 +1,7 @@
+//! All integration tests, in one binary: against the daemon as it is built, over its socket.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end")]
+
+mod checks;
+mod containerd;
+mod docker;
+mod support;

@@ -1,0 +1,31 @@
+//! What tests stand on. Not every test uses all of it.
+#![allow(dead_code)]
+
+pub mod daemon;
+pub mod http;
+pub mod replay;
+
+use std::path::{Path, PathBuf};
+
+/// A path inside the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every Rust file below a directory of the repository, by its path from the repository's root, sorted.
+pub fn rust_files(directory: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![repository(directory)];
+    while let Some(directory) = left.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path.strip_prefix(repository("")).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -11,7 +11,7 @@ use super::resolve::resolve;
 use super::summary::{Tree, summarize};
 use crate::domain::filter::Filters;
 use crate::domain::image::ImageSummary;
-use crate::domain::{Digest, Result};
+use crate::domain::{Digest, Reference, Result};
 
 /// The filters that a list knows.
 const FILTERS: [&str; 7] = ["before", "dangling", "label", "label!", "reference", "since", "until"];
@@ -38,20 +38,31 @@ pub struct ListedImage {
     row: Arc<Row>,
     /// Bytes of content that other images use too; absent where the query did not ask.
     pub shared_size: Option<u64>,
+    /// The names that a filter let through; absent where all are shown.
+    matched: Option<Vec<Reference>>,
 }
 
 impl ListedImage {
+    fn names(&self) -> &[Reference] {
+        self.matched.as_ref().unwrap_or(&self.row.names)
+    }
+
     /// The image in full, as it is now.
     pub fn summary(&self) -> ImageSummary {
-        summarize(&self.engine.0.catalog.state(), &self.row)
+        summarize(&self.engine.0.catalog.state(), &self.row, self.names())
     }
 
     /// The image in one form, rendered once and kept (under a limit of bytes) for as long as it does not change. Forms
     /// are told apart by the number that the caller gives them.
     pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary, &mut Vec<u8>)) -> Bytes {
+        if self.matched.is_some() {
+            let mut bytes = Vec::new();
+            render(&self.summary(), &mut bytes);
+            return bytes.into();
+        }
         self.engine.0.catalog.fragment(&self.snapshot, &self.row, form, |state| {
             let mut bytes = Vec::with_capacity(1024);
-            render(&summarize(state, &self.row), &mut bytes);
+            render(&summarize(state, &self.row, &self.row.names), &mut bytes);
             bytes
         })
     }
@@ -74,9 +85,17 @@ impl Engine {
             true => Some(shared_sizes(&self.0.catalog.state(), &snapshot)),
             false => None,
         };
+        let patterns = query.filters.patterns("reference")?;
+        let matched = |row: &Row| {
+            let patterns = patterns.as_ref()?;
+            let fits = |name: &&Reference| patterns.iter().any(|pattern| pattern.matches(name));
+            let names: Vec<Reference> = row.names.iter().filter(fits).cloned().collect();
+            (names.len() < row.names.len()).then_some(names)
+        };
         let rows = rows
             .into_iter()
             .map(|row| ListedImage {
+                matched: matched(&row),
                 engine: self.clone(),
                 snapshot: snapshot.clone(),
                 shared_size: shared.as_ref().map(|sizes| sizes.get(&row.target.digest).copied().unwrap_or_default()),

@@ -9,7 +9,7 @@ use crate::domain::attestation::{self, Statement};
 use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary};
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Platform};
+use crate::domain::{Descriptor, Digest, Platform, Reference};
 
 /// How deep indexes may be nested before the rest is not looked at.
 const MAX_DEPTH: usize = 8;
@@ -165,18 +165,17 @@ impl Branch<'_> {
     }
 }
 
-/// One row of a list in full.
-pub(super) fn summarize(state: &State, row: &Row) -> ImageSummary {
+/// One row of a list in full, under some of its names.
+pub(super) fn summarize(state: &State, row: &Row, names: &[Reference]) -> ImageSummary {
     let tree = Tree::new(state, &row.target);
     let manifests = tree.summaries();
     ImageSummary {
         target: row.target.clone(),
         created: row.created,
         labels: row.config.as_ref().map(|config| config.labels.clone()).unwrap_or_default(),
-        repo_tags: row.names.iter().filter(|name| name.tag().is_some()).map(|name| name.familiar()).collect(),
+        repo_tags: names.iter().filter(|name| name.tag().is_some()).map(|name| name.familiar()).collect(),
         // List shows one repository of an image, that of its last name; inspect shows all.
-        repo_digests: row
-            .names
+        repo_digests: names
             .last()
             .map(|name| name.trimmed().with_digest(row.target.digest.clone()).familiar())
             .into_iter()

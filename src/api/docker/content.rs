@@ -1,0 +1,166 @@
+//! `GET|HEAD /content/{digest}`: a blob by its digest, for those who do not speak gRPC. Docker has no such path.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::App;
+use super::answer::{Answer, message};
+use super::range::Part;
+use super::render::message::ErrorResponse;
+use crate::api::error_table;
+use crate::domain::{Digest, Error, Result};
+
+const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// How much of a blob is in memory at once, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// Read a blob
+///
+/// Any blob of any image by its digest: indexes, manifests, configurations, layers, statements. A blob never changes, so
+/// its digest is its entity tag.
+#[utoipa::path(
+    get,
+    path = "/content/{digest}",
+    operation_id = "ContentRead",
+    tag = "Content",
+    extensions(("x-loadline-extension" = json!(true))),
+    params(
+        ("digest" = String, Path, description = "The blob's digest",
+            example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
+        ("Range" = Option<String>, Header, description = "The bytes to read; one range", example = "bytes=0-1023"),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has"),
+        ("If-Range" = Option<String>, Header, description = "The entity tag that the range is of"),
+    ),
+    responses(
+        (status = 200, description = "The blob", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The range of the blob", body = String, content_type = "application/octet-stream"),
+        (status = 304, description = "The client has the blob"),
+        (status = 400, description = "The digest is malformed", body = ErrorResponse<'static>),
+        (status = 404, description = "There is no such blob", body = ErrorResponse<'static>),
+        (status = 416, description = "The blob has no such range", body = ErrorResponse<'static>),
+        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>,
+            example = json!({"message": "reading the blob failed"})),
+    ),
+)]
+pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {
+    let digest = parse(&digest)?;
+    let blob = app.engine.blob(&digest).await?;
+    let tag = entity_tag(&digest)?;
+    if is_known(&headers, &tag) {
+        return described(StatusCode::NOT_MODIFIED, &digest, tag, Body::empty());
+    }
+    let size = blob.size;
+    // A range is of one version of what it is part of; of another version, the client needs the whole.
+    let current = headers.get(IF_RANGE).is_none_or(|range_of| *range_of == tag);
+    let part = if current { Part::of(headers.get(RANGE), size) } else { Part::Whole };
+    let (status, start, length) = match part {
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
+        Part::Unsatisfiable => {
+            let mut response = message(StatusCode::RANGE_NOT_SATISFIABLE, "the blob has no such range");
+            response.headers_mut().insert(CONTENT_RANGE, header(&format!("bytes */{size}"))?);
+            return Ok(response);
+        }
+    };
+    let bytes = blob.stream(start, length, CHUNK).inspect(|piece| {
+        if let Err(error) = piece {
+            error_table::log(error);
+        }
+    });
+    let mut response = described(status, &digest, tag, Body::from_stream(bytes))?;
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {start}-{}/{size}", start + length - 1);
+        response.headers_mut().insert(CONTENT_RANGE, header(&range)?);
+    }
+    Ok(response)
+}
+
+/// Ask for a blob
+///
+/// What reading the blob would answer, without the blob.
+#[utoipa::path(
+    head,
+    path = "/content/{digest}",
+    operation_id = "ContentHead",
+    tag = "Content",
+    extensions(("x-loadline-extension" = json!(true))),
+    params(
+        ("digest" = String, Path, description = "The blob's digest",
+            example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has"),
+    ),
+    responses(
+        (status = 200, description = "The blob is here; `Content-Length` is its size"),
+        (status = 304, description = "The client has the blob"),
+        (status = 400, description = "The digest is malformed"),
+        (status = 404, description = "There is no such blob"),
+        (status = 500, description = "The daemon failed"),
+    ),
+)]
+pub async fn content_head(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {
+    let digest = parse(&digest)?;
+    let blob = app.engine.blob(&digest).await?;
+    let tag = entity_tag(&digest)?;
+    let status = if is_known(&headers, &tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let mut response = described(status, &digest, tag, Body::empty())?;
+    if status == StatusCode::OK {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
+    }
+    Ok(response)
+}
+
+fn parse(digest: &str) -> Result<Digest> {
+    digest.parse().map_err(|e| Error::invalid(format!("{e}")))
+}
+
+fn header(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|e| Error::internal("writing the answer failed", e))
+}
+
+fn entity_tag(digest: &Digest) -> Result<HeaderValue> {
+    header(&format!("\"{digest}\""))
+}
+
+/// Whether the client has what the tag names. Tags are compared weakly here, as RFC 9110, section 13.1.2 asks.
+fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tags = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
+}
+
+fn described(status: StatusCode, digest: &Digest, tag: HeaderValue, body: Body) -> Answer {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(ETAG, tag);
+    headers.insert(DOCKER_CONTENT_DIGEST, header(&digest.to_string())?);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_the_blob_is_told_so() {
+        let tag = entity_tag(&Digest::of(b"x")).unwrap();
+        let known = |value: &str| {
+            let headers = [(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap())].into_iter().collect();
+            is_known(&headers, &tag)
+        };
+        let own = tag.to_str().unwrap();
+        assert!(known(own) && known("*") && known(&format!("W/{own}")) && known(&format!("\"other\", {own}")));
+        assert!(!known("\"other\"") && !known("") && !known(own.trim_matches('"')));
+    }
+}

@@ -1,0 +1,161 @@
+//! `GET /images/json`.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::query::Query;
+use crate::api::docker::render::message::ErrorResponse;
+use crate::api::docker::render::summary::ImageSummary;
+use crate::api::docker::versions::{Form, Shape};
+use crate::domain::filter::Filters;
+use crate::domain::{Error, Result, image};
+use crate::engine::{Engine, ListQuery};
+
+/// How many bytes of a list are written at once. A list that is shorter is sent with its length.
+const CHUNK: usize = 256 << 10;
+
+/// How many chunks wait for a slow client.
+const WAITING: usize = 2;
+
+/// List images
+///
+/// Newest first. With `manifests`, what each platform of an image holds and who attested it is listed too.
+#[utoipa::path(
+    get,
+    path = "/images/json",
+    operation_id = "ImageList",
+    tag = "Image",
+    params(
+        ("all" = Option<bool>, Query, description = "Accepted; every image is listed anyway"),
+        ("filters" = Option<String>, Query,
+            description = "What to list, as a JSON object of lists: `reference`, `label`, `label!`, `dangling`, `before`, `since`, `until`",
+            example = json!("{\"reference\":[\"registry.example/*/*\"]}")),
+        ("filter" = Option<String>, Query, description = "A name to list, which may have wildcards"),
+        ("shared-size" = Option<bool>, Query, description = "Whether to tell how much of each image's content others use too"),
+        ("digests" = Option<bool>, Query, description = "Accepted; digests are shown anyway"),
+        ("manifests" = Option<bool>, Query, description = "Whether to list the images' manifests: their platforms and attestations"),
+        ("identity" = Option<bool>, Query, description = "Whether to show where the images come from; needs `manifests`"),
+    ),
+    responses(
+        (status = 200, description = "The images", body = Vec<ImageSummary<'static>>, example = json!([{
+            "Containers": 0,
+            "Created": 1767225600,
+            "Id": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7",
+            "Labels": {"org.opencontainers.image.version": "1.0.0"},
+            "ParentId": "",
+            "RepoDigests": ["registry.example/team/app@sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"],
+            "RepoTags": ["registry.example/team/app:1.0"],
+            "SharedSize": -1,
+            "Size": 3041652,
+        }])),
+        (status = 400, description = "A filter is malformed, or the parameters contradict each other", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+        (status = 404, description = "There is no image that `before` or `since` names", body = ErrorResponse<'static>),
+        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
+    ),
+)]
+pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {
+    let manifests = query.flag("manifests");
+    if query.flag("identity") && !manifests {
+        return Err(Error::invalid("conflicting options: identity requires manifests=1").into());
+    }
+    let wanted = ListQuery { filters: filters(&query, shape)?, shared_size: query.flag("shared-size") };
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let engine = app.engine;
+    tokio::task::spawn_blocking(move || write(&engine, &wanted, shape, manifests, &sender));
+    answer(receiver).await
+}
+
+fn filters(query: &Query, shape: &Shape) -> Result<Filters> {
+    let filters = Filters::parse(query.text("filters"))?;
+    match query.text("filter") {
+        name if shape.name_filter && !name.is_empty() && !filters.contains("reference") => {
+            let mut all = match query.text("filters") {
+                "" => json!({}),
+                text => serde_json::from_str(text).map_err(|e| Error::invalid("invalid filter").with_cause(e))?,
+            };
+            // Either form of filters may be there, and they do not mix.
+            let lists = !all.as_object().is_some_and(|all| all.values().any(Value::is_object));
+            all["reference"] = if lists { json!([name]) } else { json!({ name: true }) };
+            Filters::parse(&all.to_string())
+        }
+        _ => Ok(filters),
+    }
+}
+
+/// A part of the answer.
+enum Part {
+    Chunk(Bytes),
+    Last(Bytes),
+    Refused(Error),
+}
+
+/// Writes the list, chunk by chunk, until the client hangs up.
+fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to: &mpsc::Sender<Part>) {
+    // A send fails where the client hung up: then there is nobody to write for.
+    let listing = match engine.list(wanted) {
+        Ok(listing) => listing,
+        Err(error) => {
+            let _ = to.blocking_send(Part::Refused(error));
+            return;
+        }
+    };
+    let form = shape.list_forms[usize::from(manifests)];
+    let mut chunk = Vec::with_capacity(CHUNK.min(listing.rows.len() * 4096 + 2));
+    chunk.push(b'[');
+    for (at, row) in listing.rows.iter().enumerate() {
+        if at > 0 {
+            chunk.push(b',');
+        }
+        match row.shared_size {
+            Some(_) => render(&row.summary(), shape, manifests, row.shared_size, &mut chunk),
+            None => {
+                let fragment = row.fragment(form, |summary, out| render(summary, shape, manifests, None, out));
+                chunk.extend_from_slice(&fragment);
+            }
+        }
+        if chunk.len() >= CHUNK {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + CHUNK / 4));
+            if to.blocking_send(Part::Chunk(full.into())).is_err() {
+                return;
+            }
+        }
+    }
+    chunk.push(b']');
+    let _ = to.blocking_send(Part::Last(chunk.into()));
+}
+
+fn render(image: &image::ImageSummary, shape: &Shape, manifests: bool, shared_size: Option<u64>, out: &mut Vec<u8>) {
+    let row = ImageSummary::new(image, &shape.list, manifests, shared_size);
+    // Texts and numbers always serialise, and writing to memory does not fail.
+    let _ = serde_json::to_writer(out, &row);
+}
+
+async fn answer(mut parts: mpsc::Receiver<Part>) -> Answer {
+    let first = match parts.recv().await {
+        Some(Part::Last(whole)) => return Ok(bytes(StatusCode::OK, whole)),
+        Some(Part::Chunk(first)) => first,
+        Some(Part::Refused(error)) => return Err(error.into()),
+        None => return Err(Error::internal("listing images failed", io::Error::other("the writer ended early")).into()),
+    };
+    let rest = stream::unfold(Some(parts), |parts| async {
+        let mut parts = parts?;
+        match parts.recv().await {
+            Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(parts))),
+            Some(Part::Last(chunk)) => Some((Ok(chunk), None)),
+            // Whatever ends the list too early breaks the answer off, so that no client takes it for the whole.
+            Some(Part::Refused(_)) | None => Some((Err(io::Error::other("the list broke off")), None)),
+        }
+    });
+    let first = stream::once(std::future::ready(Ok(first)));
+    Ok(bytes(StatusCode::OK, Body::from_stream(futures_util::StreamExt::chain(first, rest))))
+}

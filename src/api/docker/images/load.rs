@@ -1,0 +1,119 @@
+//! `POST /images/load`.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::query::Query;
+use crate::api::docker::render::message::{ErrorResponse, LoadMessage};
+use crate::api::docker::versions::{Form, LoadShape};
+use crate::api::error_table;
+use crate::domain::{Error, Platform, Result};
+use crate::engine::{LoadEvent, LoadOptions};
+
+/// Load images from an archive
+///
+/// The body is an OCI image layout or what `docker save` writes, as a tar archive: plain, or compressed with gzip or zstd. The
+/// answer is a stream of JSON objects, one for each image. A load that fails answers 200 and says so in its last line.
+#[utoipa::path(
+    post,
+    path = "/images/load",
+    operation_id = "ImageLoad",
+    tag = "Image",
+    params(
+        ("quiet" = Option<bool>, Query, description = "Accepted; only the names of loaded images are told anyway"),
+        ("platform" = Option<Vec<String>>, Query, description = "The platforms to load, each as a JSON object; all if not set",
+            example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
+    ),
+    request_body(content = String, content_type = "application/x-tar", description = "The archive"),
+    responses(
+        (status = 200, description = "What was loaded, or why nothing was", body = LoadMessage<'static>,
+            example = json!({"stream": "Loaded image: registry.example/team/app:1.0\n"})),
+        (status = 400, description = "A platform is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "both OS and Architecture must be provided"})),
+        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
+    ),
+)]
+pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query, body: Body) -> Answer {
+    let options = LoadOptions { platforms: platforms(&query, &shape.load)? };
+    let archive = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
+    let events = app.engine.load(options, archive);
+    let lines = stream::unfold(events, |mut events| async {
+        loop {
+            if let Some(line) = line(events.recv().await?) {
+                return Some((Ok::<_, io::Error>(line), events));
+            }
+        }
+    });
+    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+}
+
+fn platforms(query: &Query, shape: &LoadShape) -> Result<Vec<Platform>> {
+    if !shape.platforms && query.all("platform").nth(1).is_some() {
+        return Err(Error::invalid(
+            "multiple platform parameters are not supported in this API version; use API version 1.52 or later",
+        ));
+    }
+    query.all("platform").map(Platform::parse_json).collect()
+}
+
+/// The line that tells of an event; absent for those that clients are not told of.
+fn line(event: LoadEvent) -> Option<Bytes> {
+    match event {
+        LoadEvent::Named(name) => Some(encode(&LoadMessage::stream(&format!("Loaded image: {name}\n")))),
+        LoadEvent::Untagged(digest) => Some(encode(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n")))),
+        LoadEvent::Failed(error) => {
+            error_table::log(&error);
+            Some(encode(&LoadMessage::failed(error.public())))
+        }
+    }
+}
+
+fn encode(message: &LoadMessage<'_>) -> Bytes {
+    // Texts always serialise.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.extend_from_slice(b"\r\n");
+    line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::docker::versions::shape;
+    use crate::domain::Digest;
+
+    #[test]
+    fn events_become_dockers_lines() {
+        let text = |event| line(event).map(|line| String::from_utf8(line.to_vec()).unwrap());
+        assert_eq!(
+            text(LoadEvent::Named("a/b:1".into())).as_deref(),
+            Some("{\"stream\":\"Loaded image: a/b:1\\n\"}\r\n")
+        );
+        let digest = Digest::of(b"");
+        assert_eq!(
+            text(LoadEvent::Untagged(digest.clone())),
+            Some(format!("{{\"stream\":\"Loaded image ID: {digest}\\n\"}}\r\n"))
+        );
+        assert_eq!(
+            text(LoadEvent::Failed(Error::invalid("unexpected \"end\""))).as_deref(),
+            Some("{\"errorDetail\":{\"message\":\"unexpected \\\"end\\\"\"},\"error\":\"unexpected \\\"end\\\"\"}\r\n")
+        );
+        assert_eq!(text(LoadEvent::Progress(1)), None);
+    }
+
+    #[test]
+    fn several_platforms_need_a_version_that_has_them() {
+        let query = Query::parse(
+            "platform={\"os\":\"linux\",\"architecture\":\"amd64\"}&platform={\"os\":\"linux\",\"architecture\":\"arm64\"}",
+        );
+        assert_eq!(platforms(&query, &shape(55).load).unwrap().len(), 2);
+        assert!(platforms(&query, &shape(51).load).unwrap_err().public().contains("1.52"));
+        assert!(platforms(&Query::parse("platform=linux/arm64"), &shape(55).load).is_err());
+    }
+}

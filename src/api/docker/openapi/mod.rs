@@ -1,0 +1,99 @@
+//! The OpenAPI documents: the newest is generated from the code, each older one follows from the next newer.
+
+mod document;
+
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+pub use document::Document;
+
+use super::routes::{self, Route};
+use super::versions::{self, NEWEST, OLDEST, RECORDS};
+
+/// Marks what Docker's API does not have.
+const EXTENSION: &str = "x-loadline-extension";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Loadline",
+        description = "A Docker-compatible API for images, and for who attested them. What is marked `x-loadline-extension` \
+            is not part of Docker's API.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "Image", description = "Images, their platforms and their attestations"),
+        (name = "Content", description = "Blobs"),
+        (name = "System", description = "The daemon"),
+    ),
+    paths(
+        super::ping::system_ping,
+        super::ping::system_ping_head,
+        super::images::list::image_list,
+        super::images::inspect::image_inspect,
+        super::images::history::image_history,
+        super::images::attestations::image_attestations,
+        super::images::load::image_load,
+        super::content::content_read,
+        super::content::content_head,
+    ),
+)]
+struct Complete;
+
+/// The document of a minor version of API 1.x, as OpenAPI 3.1; that of the newest for a version that is not served.
+pub fn document(minor: u8) -> Value {
+    let minor = if (OLDEST..=NEWEST).contains(&minor) { minor } else { NEWEST };
+    let mut document = Document::new(complete());
+    for record in RECORDS.iter().take_while(|record| record.minor >= minor) {
+        (record.document)(&mut document);
+    }
+    let routes = routes::routes();
+    document.keep_operations(|method, path| {
+        let route = |route: &&Route| route.path == path && route.method.as_str().eq_ignore_ascii_case(method);
+        routes.iter().find(route).is_some_and(|route| (route.first..=route.last.unwrap_or(NEWEST)).contains(&minor))
+    });
+    for route in &routes {
+        let operation = format!("{} {}", route.method, route.path);
+        for parameter in versions::hidden(&operation, minor) {
+            document.retire_parameter(&operation, parameter);
+        }
+    }
+    document.finish(minor)
+}
+
+/// Everything that any version has.
+fn complete() -> Value {
+    // A document of texts and maps always serialises.
+    let mut complete = serde_json::to_value(Complete::openapi()).unwrap_or_else(|_| json!({}));
+    unwrap_lines(&mut complete);
+    complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
+    complete
+}
+
+/// Joins the lines of descriptions, which are wrapped as the code is; paragraphs stay apart.
+fn unwrap_lines(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "description" => {
+                        let paragraphs: Vec<_> =
+                            text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+                        *text = paragraphs.join("\n\n");
+                    }
+                    other => unwrap_lines(other),
+                }
+            }
+        }
+        Value::Array(members) => members.iter_mut().for_each(unwrap_lines),
+        _ => {}
+    }
+}
+
+/// The document as it is checked in: indented, with a newline at the end.
+pub fn text(minor: u8) -> String {
+    format!("{:#}\n", document(minor))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! In-toto statements of an image.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::descriptor::OciDescriptor;
+use crate::domain::attestation::Statement;
+use crate::domain::descriptor::DescriptorJson;
+
+/// An in-toto statement about an image.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttestationStatement<'a> {
+    /// The statement's blob, as its attestation manifest describes it.
+    #[schema(value_type = OciDescriptor)]
+    descriptor: DescriptorJson<'a>,
+    /// The URI that says what kind of claim the statement makes.
+    #[schema(example = "https://slsa.dev/provenance/v1")]
+    predicate_type: &'a str,
+    /// The statement, byte for byte: the hash of this value's text is the digest of the descriptor. Only where it was
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    statement: Option<&'a RawValue>,
+}
+
+impl<'a> AttestationStatement<'a> {
+    /// The entry without the statement itself.
+    pub fn listed(statement: &'a Statement) -> Self {
+        Self { descriptor: statement.descriptor.json(), predicate_type: &statement.predicate_type, statement: None }
+    }
+}
+
+/// A statement among the manifests of an image: where it is and what it claims.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct StatementDescriptor<'a> {
+    /// The statement's blob.
+    #[schema(value_type = OciDescriptor)]
+    descriptor: DescriptorJson<'a>,
+    /// The URI that says what kind of claim the statement makes.
+    #[schema(example = "https://spdx.dev/Document")]
+    predicate_type: &'a str,
+}
+
+impl<'a> From<&'a Statement> for StatementDescriptor<'a> {
+    fn from(statement: &'a Statement) -> Self {
+        Self { descriptor: statement.descriptor.json(), predicate_type: &statement.predicate_type }
+    }
+}

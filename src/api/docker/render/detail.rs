@@ -1,0 +1,196 @@
+//! One image in full.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::config::{ConfigJson, ImageConfig};
+use super::descriptor::OciDescriptor;
+use super::manifest::{self, ImageManifestSummary};
+use crate::api::docker::versions::DetailShape;
+use crate::domain::descriptor::DescriptorJson;
+use crate::domain::image::ImageDetail;
+use crate::domain::{Digest, manifest as blob};
+
+/// What Docker shows where a time is not known.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// One image, or one platform of it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageInspect<'a> {
+    /// The digest of the image's index or manifest, or of the platform's manifest where a platform was asked for.
+    #[schema(value_type = String)]
+    id: &'a Digest,
+    /// The image's names, with their tags.
+    repo_tags: &'a [String],
+    /// The image's repositories, with its digest.
+    repo_digests: &'a [String],
+    /// The image that this one was built upon: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parent: Option<&'a str>,
+    /// What was noted when the image was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    comment: Option<String>,
+    /// When the image was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false, example = "2026-01-01T00:00:00Z")]
+    created: Option<Cow<'a, str>>,
+    /// The container that the image was committed from: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    container: Option<&'a str>,
+    /// The configuration of that container: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ImageConfig>)]
+    container_config: Option<Option<()>>,
+    /// The version of Docker that made the image: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    docker_version: Option<&'a str>,
+    /// Who made the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    author: Option<&'a str>,
+    /// What a container of the image would run with; null where the configuration is not here.
+    #[schema(value_type = Option<ImageConfig>, required = true)]
+    config: Option<ConfigJson<'a>>,
+    /// The CPU architecture, as Go names it.
+    #[schema(example = "arm64")]
+    architecture: &'a str,
+    /// The variant of the architecture.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false, example = "v7")]
+    variant: &'a str,
+    /// The operating system, as Go names it.
+    #[schema(example = "linux")]
+    os: &'a str,
+    /// The version of the operating system.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
+    os_version: &'a str,
+    /// Bytes of the platform's content that is here.
+    size: u64,
+    /// The same as `Size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    virtual_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    graph_driver: Option<DriverData>,
+    #[serde(rename = "RootFS")]
+    #[schema(inline = false)]
+    root_fs: RootFs<'a>,
+    #[schema(inline = false)]
+    metadata: ImageMetadata,
+    /// What the image's names point at, or the platform's manifest where a platform was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OciDescriptor>, nullable = false)]
+    descriptor: Option<DescriptorJson<'a>>,
+    /// The manifests of the image, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    manifests: Option<Vec<ImageManifestSummary<'a>>>,
+}
+
+/// How an image is kept.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct DriverData {
+    /// Always null.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = true)]
+    data: Option<()>,
+    /// The driver's name.
+    #[schema(example = "overlayfs")]
+    name: &'static str,
+}
+
+/// The layers of an image's root file system.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct RootFs<'a> {
+    #[schema(example = "layers")]
+    r#type: &'a str,
+    /// The hashes of the layers' unpacked content, bottom first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    layers: Vec<&'a str>,
+}
+
+/// What the daemon knows of an image that is no part of it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageMetadata {
+    /// When a name of the image was last set.
+    #[schema(format = DateTime)]
+    last_tag_time: String,
+}
+
+impl<'a> ImageInspect<'a> {
+    /// The image in a form. Manifests are shown where they were asked for.
+    pub fn new(image: &'a ImageDetail, shape: &DetailShape, manifests: bool) -> Self {
+        let config = image.config.as_ref();
+        let text = |key| config.map_or("", |config| config.text(key));
+        let shown = |text: &'a str| (shape.empty_texts || !text.is_empty()).then_some(text);
+        let unknown = shape.virtual_size.then_some(Cow::Borrowed(NO_TIME));
+        let comment = config.map(comment).unwrap_or_default();
+        let (kind, layers) = config.map(blob::ImageConfig::rootfs).unwrap_or_default();
+        Self {
+            id: &image.target.digest,
+            repo_tags: &image.repo_tags,
+            repo_digests: &image.repo_digests,
+            parent: shown(""),
+            comment: (shape.empty_texts || !comment.is_empty()).then_some(comment),
+            created: config.and_then(created).or(unknown),
+            container: shape.container.then_some(""),
+            container_config: shape.container.then_some(None),
+            docker_version: shown(""),
+            author: shown(text("author")),
+            config: config
+                .map(|config| ConfigJson { members: config.runtime().unwrap_or(&NO_MEMBERS), form: shape.config }),
+            architecture: text("architecture"),
+            variant: text("variant"),
+            os: text("os"),
+            os_version: text("os.version"),
+            size: image.size,
+            virtual_size: shape.virtual_size.then_some(image.size),
+            graph_driver: shape.empty_texts.then_some(DriverData { data: None, name: "overlayfs" }),
+            root_fs: RootFs { r#type: kind, layers },
+            metadata: ImageMetadata { last_tag_time: image.last_tag_time.to_string() },
+            descriptor: shape.descriptor.then(|| image.target.json()),
+            manifests: if manifests { manifest::manifests(&image.manifests, shape.statements) } else { None },
+        }
+    }
+}
+
+static NO_MEMBERS: std::sync::LazyLock<serde_json::Map<String, serde_json::Value>> =
+    std::sync::LazyLock::new(Default::default);
+
+/// The configuration's comment, or else that of its newest step, where BuildKit leaves one.
+fn comment(config: &blob::ImageConfig) -> String {
+    match config.text("comment") {
+        "" => config.history().pop().map(|step| step.comment).unwrap_or_default(),
+        comment => comment.to_owned(),
+    }
+}
+
+/// The time of creation with the offset that it was written with, and no more digits of a second than needed.
+fn created(config: &blob::ImageConfig) -> Option<Cow<'_, str>> {
+    let time = config.created()?;
+    let text = config.text("created");
+    let Some((seconds, rest)) = text.split_once('.') else { return Some(Cow::Borrowed(text)) };
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (fraction, offset) = rest.split_at(digits);
+    if digits > 9 {
+        return Some(Cow::Owned(time.to_string()));
+    }
+    let needed = fraction.trim_end_matches('0');
+    Some(Cow::Owned(if needed.is_empty() {
+        format!("{seconds}{offset}")
+    } else {
+        format!("{seconds}.{needed}{offset}")
+    }))
+}

@@ -1,0 +1,11 @@
+//! Answers in the form in which clients read them. The types are both what is written and what the document describes,
+//! so that the two cannot part.
+
+pub mod attestation;
+pub mod config;
+pub mod descriptor;
+pub mod detail;
+pub mod history;
+pub mod manifest;
+pub mod message;
+pub mod summary;

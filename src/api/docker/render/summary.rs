@@ -1,0 +1,98 @@
+//! A row of the list of images.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::descriptor::OciDescriptor;
+use super::manifest::{self, ImageManifestSummary};
+use crate::api::docker::versions::ListShape;
+use crate::domain::descriptor::DescriptorJson;
+use crate::domain::{Digest, StringMap, image};
+
+/// One image in a list.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageSummary<'a> {
+    /// How many containers use the image: 0, because Loadline runs no containers. -1 where they are not counted.
+    containers: i64,
+    /// When the image was made, in seconds since the Unix epoch.
+    created: i64,
+    /// The digest of the image's index, or of its one manifest.
+    #[schema(value_type = String)]
+    id: &'a Digest,
+    /// The labels of the platform that fits the host best.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    labels: Labels<'a>,
+    /// The image that this one was built upon; empty, because it is not known.
+    parent_id: &'static str,
+    /// What the image's names point at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OciDescriptor>, nullable = false)]
+    descriptor: Option<DescriptorJson<'a>>,
+    /// The manifests of the image, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    manifests: Option<Vec<ImageManifestSummary<'a>>>,
+    /// One repository of the image, with its digest.
+    #[schema(value_type = Vec<String>)]
+    repo_digests: Names<'a>,
+    /// The image's names, with their tags.
+    #[schema(value_type = Vec<String>)]
+    repo_tags: Names<'a>,
+    /// Bytes that other images use too; -1 where that was not asked for.
+    shared_size: i64,
+    /// Bytes of the image's content that is here.
+    size: u64,
+    /// The same as `Size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    virtual_size: Option<u64>,
+}
+
+impl<'a> ImageSummary<'a> {
+    /// The row of an image in a form. Manifests are shown where they were asked for.
+    pub fn new(image: &'a image::ImageSummary, shape: &ListShape, manifests: bool, shared_size: Option<u64>) -> Self {
+        let unnamed = image.repo_tags.is_empty() && image.repo_digests.is_empty();
+        let names = |names: &'a [String], none| {
+            if unnamed && shape.none_names { Names::None(none) } else { Names::Some(names) }
+        };
+        Self {
+            containers: if shape.containers { 0 } else { -1 },
+            created: image.created,
+            id: &image.target.digest,
+            labels: Labels(&image.labels),
+            parent_id: "",
+            descriptor: shape.descriptor.then(|| image.target.json()),
+            manifests: if manifests { manifest::manifests(&image.manifests, shape.statements) } else { None },
+            repo_digests: names(&image.repo_digests, "<none>@<none>"),
+            repo_tags: names(&image.repo_tags, "<none>:<none>"),
+            shared_size: shared_size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX)),
+            size: image.size,
+            virtual_size: shape.virtual_size.then_some(image.size),
+        }
+    }
+}
+
+/// Labels as a JSON object.
+pub struct Labels<'a>(pub &'a StringMap);
+
+impl Serialize for Labels<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.json().serialize(serializer)
+    }
+}
+
+/// Names, or the word that stands for none.
+pub enum Names<'a> {
+    Some(&'a [String]),
+    None(&'static str),
+}
+
+impl Serialize for Names<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Some(names) => names.serialize(serializer),
+            Self::None(word) => [word].serialize(serializer),
+        }
+    }
+}

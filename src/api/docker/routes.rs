@@ -1,0 +1,55 @@
+//! Every route of the REST API in one table.
+
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
+
+use super::App;
+use super::content::{content_head, content_read};
+use super::images::attestations::image_attestations;
+use super::images::history::image_history;
+use super::images::inspect::image_inspect;
+use super::images::list::image_list;
+use super::images::load::image_load;
+use super::ping::{system_ping, system_ping_head};
+use super::versions::{NEWEST, OLDEST};
+
+/// One operation of the API.
+pub struct Route<S = App> {
+    pub method: Method,
+    /// Docker's template, with `{name}` for a name of any number of path segments.
+    pub path: &'static str,
+    /// The first minor version (of API 1.x) that has the operation; older requests get a 400 that says so.
+    pub first: u8,
+    /// The last minor version that has it; absent where the newest has it.
+    pub last: Option<u8>,
+    /// Answers requests. Handlers take `State<App>`, `axum::extract::Path`, [`super::query::Query`] and, where an
+    /// answer's form depends on the version, [`super::versions::Form`]; they give back an [`super::answer::Answer`].
+    pub handler: MethodRouter<S>,
+}
+
+/// The table. Other groups of operations bring tables of their own, `pub fn routes() -> Vec<Route>`, and the documents of
+/// their operations, `#[derive(utoipa::OpenApi)] pub struct Document`.
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const HEAD: Method = Method::HEAD;
+    const POST: Method = Method::POST;
+    vec![
+        // method    path                          from    handler
+        route(GET,  "/_ping",                      OLDEST, system_ping),
+        route(HEAD, "/_ping",                      OLDEST, system_ping_head),
+        route(GET,  "/images/json",                OLDEST, image_list),
+        route(GET,  "/images/{name}/json",         OLDEST, image_inspect),
+        route(GET,  "/images/{name}/history",      OLDEST, image_history),
+        route(GET,  "/images/{name}/attestations", 55,     image_attestations),
+        route(POST, "/images/load",                OLDEST, image_load),
+        route(GET,  "/content/{digest}",           NEWEST, content_read),
+        route(HEAD, "/content/{digest}",           NEWEST, content_head),
+    ]
+}
+
+fn route<T: 'static>(method: Method, path: &'static str, first: u8, handler: impl Handler<T, App>) -> Route {
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Route { method, path, first, last: None, handler: on(filter, handler) }
+}

@@ -1,0 +1,198 @@
+//! The API versions that are served, one record each.
+//!
+//! Handlers and renderers know the newest form and a [`Shape`] of switches. A version's record says which request
+//! parameters it brought and how its own form follows from that of the next newer version. The steps are taken once, at
+//! start, so that an old client costs nothing more than a new one.
+//!
+//! To add a version: raise [`NEWEST`], write its record, and put it first in [`RECORDS`].
+
+mod shape;
+mod system_shape;
+mod v1_24;
+mod v1_34;
+mod v1_42;
+mod v1_43;
+mod v1_44;
+mod v1_46;
+mod v1_47;
+mod v1_48;
+mod v1_49;
+mod v1_50;
+mod v1_51;
+mod v1_54;
+mod v1_55;
+
+use std::sync::LazyLock;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+pub use shape::{ConfigForm, DetailShape, ListShape, LoadShape, Shape};
+pub use system_shape::SystemShape;
+
+use super::answer::{Failure, refusal};
+use super::openapi::Document;
+use crate::domain::Kind;
+
+/// The newest minor version of API 1.x.
+pub const NEWEST: u8 = 55;
+
+/// The oldest minor version of API 1.x.
+pub const OLDEST: u8 = 24;
+
+pub(super) const NEWEST_TEXT: &str = "1.55";
+
+/// What one version is.
+pub struct Record {
+    pub minor: u8,
+    /// What the version brought, in a line.
+    pub note: &'static str,
+    /// Request parameters that exist from this version on: the operation, as `METHOD /path`, and the parameter's name.
+    /// Older requests have them ignored, and older documents do not show them.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// Turns the form of the next newer version into this version's.
+    pub step: fn(&mut Shape),
+    /// Turns the document of the next newer version into this version's, as far as it does not follow from the routes
+    /// and the parameters.
+    pub document: fn(&mut Document),
+}
+
+impl Record {
+    /// A version whose answers are those of the next newer one.
+    const fn same(minor: u8, note: &'static str) -> Self {
+        Self { minor, note, parameters: &[], step: |_| {}, document: |_| {} }
+    }
+}
+
+/// Every version, newest first.
+pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
+    v1_55::RECORD,
+    v1_54::RECORD,
+    Record::same(53, "inspect can show where an image comes from"),
+    Record::same(52, "several platforms can be loaded; inspect leaves out what is not set"),
+    v1_51::RECORD,
+    v1_50::RECORD,
+    v1_49::RECORD,
+    v1_48::RECORD,
+    v1_47::RECORD,
+    v1_46::RECORD,
+    Record::same(45, "inspect no longer shows the container that an image was committed from"),
+    v1_44::RECORD,
+    v1_43::RECORD,
+    v1_42::RECORD,
+    Record::same(41, "changes to containers, services and events only"),
+    Record::same(40, "ping can be asked with HEAD"),
+    Record::same(39, "info shows the product's licence and warnings"),
+    Record::same(38, "changes to swarm and secrets only"),
+    Record::same(37, "changes to services only"),
+    Record::same(36, "changes to exec only"),
+    Record::same(35, "version shows the platform and the engine's components"),
+    v1_34::RECORD,
+    Record::same(33, "changes to secrets only"),
+    Record::same(32, "images can be pulled for one platform"),
+    Record::same(31, "inspect shows when an image was last tagged"),
+    Record::same(30, "manifests can be looked up in a registry; info lists log drivers"),
+    Record::same(29, "changes to networks and containers only"),
+    Record::same(28, "images can be pruned by label"),
+    Record::same(27, "changes to the build only"),
+    Record::same(26, "changes to plugins only"),
+    Record::same(25, "images can be listed by reference and pruned; version names the oldest API"),
+    v1_24::RECORD,
+];
+
+/// The forms of all versions, oldest first; numbered once at start.
+static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+    let mut shape = Shape::newest();
+    let mut shapes: Vec<Shape> = RECORDS
+        .iter()
+        .map(|record| {
+            (record.step)(&mut shape);
+            shape.clone()
+        })
+        .collect();
+    shapes.reverse();
+    number_forms(&mut shapes);
+    shapes
+});
+
+/// Gives lists that look alike one number, so that they share what is kept of them.
+fn number_forms(shapes: &mut [Shape]) {
+    let mut known: Vec<(ListShape, bool)> = Vec::new();
+    for shape in shapes {
+        for manifests in [false, true] {
+            let key = (shape.list.seen_with(manifests), manifests);
+            let number = known.iter().position(|form| *form == key).unwrap_or_else(|| {
+                known.push(key);
+                known.len() - 1
+            });
+            shape.list_forms[usize::from(manifests)] = number as u32;
+        }
+    }
+}
+
+/// The form of a version's answers; that of the newest for a version that is not served.
+pub fn shape(minor: u8) -> &'static Shape {
+    let at = usize::from(minor.clamp(OLDEST, NEWEST) - OLDEST);
+    &SHAPES[at]
+}
+
+/// The parameters of an operation that a version does not have yet.
+pub fn hidden(operation: &str, minor: u8) -> Vec<&'static str> {
+    let newer = RECORDS.iter().filter(|record| record.minor > minor);
+    newer.flat_map(|record| record.parameters).filter(|(of, _)| *of == operation).map(|(_, name)| *name).collect()
+}
+
+/// The form that the request's version asks for; an extractor for handlers.
+#[derive(Clone, Copy, Debug)]
+pub struct Form(pub &'static Shape);
+
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let form = parts.extensions.get().copied();
+        form.ok_or_else(|| refusal(Kind::Internal, "the request passed no route"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_its_record_in_order() {
+        for (record, minor) in RECORDS.iter().zip((OLDEST..=NEWEST).rev()) {
+            assert_eq!(record.minor, minor);
+            assert!(!record.note.is_empty() && !record.note.contains('\n'), "1.{minor}");
+        }
+        assert_eq!(NEWEST_TEXT, format!("1.{NEWEST}"));
+    }
+
+    #[test]
+    fn shapes_change_where_the_recorded_answers_do() {
+        let changes = |field: fn(&Shape) -> String| -> Vec<u8> {
+            let differs = |minor: &u8| field(shape(*minor)) != field(shape(*minor - 1));
+            (OLDEST + 1..=NEWEST).filter(differs).collect()
+        };
+        assert_eq!(changes(|shape| format!("{:?}", shape.list)), [43, 44, 48, 51, 55]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 55]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.load)), [52]);
+        assert_eq!(changes(|shape| shape.name_filter.to_string()), [25]);
+    }
+
+    #[test]
+    fn lists_that_look_alike_share_a_form() {
+        assert_eq!(shape(24).list_forms[0], shape(40).list_forms[0]);
+        assert_eq!(shape(51).list_forms, shape(54).list_forms);
+        // Statements are seen only among manifests.
+        assert_eq!(shape(54).list_forms[0], shape(55).list_forms[0]);
+        assert_ne!(shape(54).list_forms[1], shape(55).list_forms[1]);
+    }
+
+    #[test]
+    fn parameters_exist_from_their_version_on() {
+        assert_eq!(hidden("GET /images/{name}/json", 48), ["platform"]);
+        assert_eq!(hidden("GET /images/json", 46), ["identity", "manifests"]);
+        assert!(hidden("GET /images/{name}/json", NEWEST).is_empty());
+    }
+}

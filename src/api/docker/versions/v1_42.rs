@@ -1,0 +1,11 @@
+//! API 1.42. An image without names is listed as `<none>:<none>`.
+
+use super::Record;
+
+pub(super) const RECORD: Record = Record {
+    minor: 42,
+    note: "lists can tell how much images share",
+    parameters: &[("GET /images/json", "shared-size")],
+    step: |shape| shape.list.none_names = true,
+    document: |_| {},
+};

@@ -1,0 +1,11 @@
+//! API 1.46. Manifests and descriptors are not shown.
+
+use super::Record;
+
+pub(super) const RECORD: Record = Record {
+    minor: 46,
+    note: "images can be pushed for one platform",
+    parameters: &[],
+    step: |_| {},
+    document: |document| document.retire("ImageSummary", &["Manifests"]),
+};

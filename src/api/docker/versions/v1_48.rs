@@ -1,0 +1,15 @@
+//! API 1.48.
+
+use super::Record;
+
+pub(super) const RECORD: Record = Record {
+    minor: 48,
+    note: "inspect can list manifests; history and load take a platform; descriptors are shown",
+    parameters: &[
+        ("GET /images/{name}/json", "manifests"),
+        ("GET /images/{name}/history", "platform"),
+        ("POST /images/load", "platform"),
+    ],
+    step: |shape| shape.system.to_v1_48(),
+    document: |_| {},
+};

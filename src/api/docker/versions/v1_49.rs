@@ -1,0 +1,18 @@
+//! API 1.49. Inspect shows the members of a container's configuration too.
+
+use super::{ConfigForm, Record};
+use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
+
+pub(super) const RECORD: Record = Record {
+    minor: 49,
+    note: "inspect can show one platform",
+    parameters: &[("GET /images/{name}/json", "platform")],
+    step: |shape| {
+        shape.detail.config = ConfigForm::Container;
+        shape.system.to_v1_49();
+    },
+    document: |document| {
+        document.restore("ImageConfig", &CONTAINER_FLAGS);
+        document.restore("ImageConfig", &CONTAINER_TEXTS);
+    },
+};

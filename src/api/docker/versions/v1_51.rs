@@ -1,0 +1,21 @@
+//! API 1.51. Inspect shows members that say nothing, and a load takes one platform.
+
+use super::{ConfigForm, Record};
+use crate::api::docker::render::config::ALWAYS;
+
+pub(super) const RECORD: Record = Record {
+    minor: 51,
+    note: "lists count the containers of an image",
+    parameters: &[],
+    step: |shape| {
+        shape.load.platforms = false;
+        shape.detail.empty_texts = true;
+        shape.detail.config = ConfigForm::Image;
+    },
+    document: |document| {
+        document.restore("ImageInspect", &["Parent", "DockerVersion", "GraphDriver"]);
+        document.require("ImageInspect", &["Parent", "Comment", "DockerVersion", "Author", "GraphDriver"]);
+        document.require("ImageConfig", &ALWAYS);
+        document.single("POST /images/load", "platform");
+    },
+};

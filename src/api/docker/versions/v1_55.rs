@@ -1,0 +1,25 @@
+//! API 1.55.
+//!
+//! The document holds what any version has to start with; here goes what only older versions have.
+
+use super::Record;
+use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
+
+pub(super) const RECORD: Record = Record {
+    minor: 55,
+    note: "attestations of an image; manifests show their statements; blobs by digest",
+    parameters: &[
+        ("GET /images/{name}/attestations", "platform"),
+        ("GET /images/{name}/attestations", "type"),
+        ("GET /images/{name}/attestations", "statement"),
+    ],
+    step: |_| {},
+    document: |document| {
+        document.retire("ImageSummary", &["VirtualSize"]);
+        document.retire("ImageInspect", &["VirtualSize", "Container", "ContainerConfig"]);
+        document.retire("ImageInspect", &["Parent", "DockerVersion", "GraphDriver"]);
+        document.retire("ImageConfig", &CONTAINER_FLAGS);
+        document.retire("ImageConfig", &CONTAINER_TEXTS);
+        document.retire_parameter("GET /images/json", "filter");
+    },
+};

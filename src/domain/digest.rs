@@ -96,11 +96,29 @@ impl Digest {
         }
     }
 
+    /// Writes the text into a buffer: lists hold a dozen digests an image, so this does without a formatter.
+    fn write<'a>(&self, buffer: &'a mut [u8; MAX_TEXT]) -> &'a str {
+        buffer[..7].copy_from_slice(match self.algorithm() {
+            Algorithm::Sha256 => b"sha256:",
+            Algorithm::Sha512 => b"sha512:",
+        });
+        let mut len = 7;
+        for byte in self.bytes() {
+            buffer[len..len + 2].copy_from_slice(&hex_digits(*byte));
+            len += 2;
+        }
+        // Always ASCII.
+        std::str::from_utf8(&buffer[..len]).unwrap_or_default()
+    }
+
     /// The lower-case hexadecimal after the colon.
     pub fn hex(&self) -> String {
         self.bytes().iter().flat_map(|byte| hex_digits(*byte)).map(char::from).collect()
     }
 }
+
+/// The longest text: that of SHA-512.
+const MAX_TEXT: usize = 7 + 128;
 
 fn hex_digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -109,17 +127,7 @@ fn hex_digits(byte: u8) -> [u8; 2] {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 7 + 128];
-        text[..7].copy_from_slice(match self.algorithm() {
-            Algorithm::Sha256 => b"sha256:",
-            Algorithm::Sha512 => b"sha512:",
-        });
-        let mut len = 7;
-        for byte in self.bytes() {
-            text[len..len + 2].copy_from_slice(&hex_digits(*byte));
-            len += 2;
-        }
-        f.pad(std::str::from_utf8(&text[..len]).map_err(|_| fmt::Error)?)
+        f.pad(self.write(&mut [0; MAX_TEXT]))
     }
 }
 
@@ -161,7 +169,7 @@ impl FromStr for Digest {
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(self)
+            serializer.serialize_str(self.write(&mut [0; MAX_TEXT]))
         } else {
             serializer.serialize_bytes(self.bytes())
         }

@@ -1,4 +1,4 @@
-//! L4: the facades. Each speaks one protocol over the same engine; none knows of another.
+//! L4: the facades. Each decodes, calls the engine and encodes; none knows of another.
 
 pub mod containerd;
 pub mod docker;

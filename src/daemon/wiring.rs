@@ -35,19 +35,15 @@ pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
     Ok(Mux::new(rest, containerd::routes(engine.clone()).await?))
 }
 
-/// The OpenAPI document of a version such as `1.47`; of the newest where `None`.
+/// The OpenAPI document of an API version (`1.47`); of the newest where `None`.
 ///
 /// # Errors
-/// `InvalidArgument` where there is no such version.
+/// `InvalidArgument` where the version is not served.
 pub fn openapi(version: Option<&str>) -> Result<String> {
-    let Some(version) = version else { return Ok(docker::openapi::text(docker::versions::NEWEST)) };
-    let minor = version.strip_prefix("1.").and_then(|minor| minor.parse().ok());
-    match minor.filter(|minor| (docker::versions::OLDEST..=docker::versions::NEWEST).contains(minor)) {
-        Some(minor) => Ok(docker::openapi::text(minor)),
-        None => Err(Error::invalid(format!(
-            "there is no API version {version:?}: the oldest is 1.{}, the newest 1.{}",
-            docker::versions::OLDEST,
-            docker::versions::NEWEST
-        ))),
-    }
+    let minor = match version {
+        None => docker::versions::NEWEST,
+        Some(version) => docker::versions::parse(version)
+            .ok_or_else(|| Error::invalid(format!("API version {version:?} is not served")))?,
+    };
+    Ok(docker::openapi::text(minor))
 }

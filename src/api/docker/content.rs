@@ -43,10 +43,9 @@ const CHUNK: usize = 256 << 10;
         (status = 206, description = "The range of the blob", body = String, content_type = "application/octet-stream"),
         (status = 304, description = "The client has the blob"),
         (status = 400, description = "The digest is malformed", body = ErrorResponse<'static>),
-        (status = 404, description = "There is no such blob", body = ErrorResponse<'static>),
+        (status = 404, description = "There is no such blob", body = ErrorResponse<'static>,
+            example = json!({"message": "content sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22: not found"})),
         (status = 416, description = "The blob has no such range", body = ErrorResponse<'static>),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>,
-            example = json!({"message": "reading the blob failed"})),
     ),
 )]
 pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {
@@ -102,7 +101,6 @@ pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, he
         (status = 304, description = "The client has the blob"),
         (status = 400, description = "The digest is malformed"),
         (status = 404, description = "There is no such blob"),
-        (status = 500, description = "The daemon failed"),
     ),
 )]
 pub async fn content_head(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {

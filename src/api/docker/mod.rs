@@ -1,5 +1,6 @@
 //! Docker's REST API over the engine.
 
+pub mod absent;
 pub mod answer;
 mod content;
 mod facade;
@@ -11,6 +12,7 @@ pub mod query;
 mod range;
 mod render;
 pub mod routes;
+pub mod system;
 pub mod versions;
 
 use std::path::PathBuf;

@@ -5,8 +5,6 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, PRAGMA};
 use http::{HeaderMap, HeaderValue};
 
-use super::render::message::ErrorResponse;
-
 /// Ask whether the daemon answers
 ///
 /// The headers tell the newest API version, so that a client can settle on one.
@@ -23,7 +21,6 @@ use super::render::message::ErrorResponse;
             ("Cache-Control" = String, description = "Never to be kept"),
             ("Pragma" = String, description = "The same, for old caches")
         ), example = json!("OK")),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
     ),
 )]
 pub async fn system_ping() -> Response {
@@ -46,7 +43,6 @@ pub async fn system_ping() -> Response {
             ("Cache-Control" = String, description = "Never to be kept"),
             ("Pragma" = String, description = "The same, for old caches")
         )),
-        (status = 500, description = "The daemon failed"),
     ),
 )]
 pub async fn system_ping_head() -> Response {

@@ -30,8 +30,16 @@ pub struct Route<S = App> {
 
 /// The table. Other groups of operations bring tables of their own, `pub fn routes() -> Vec<Route>`, and the documents of
 /// their operations, `#[derive(utoipa::OpenApi)] pub struct Document`.
-#[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
+    let mut routes = images();
+    routes.extend(super::system::routes());
+    routes.extend(super::absent::routes());
+    routes
+}
+
+/// Images and their content.
+#[rustfmt::skip]
+pub(super) fn images() -> Vec<Route> {
     const GET: Method = Method::GET;
     const HEAD: Method = Method::HEAD;
     const POST: Method = Method::POST;

@@ -34,7 +34,6 @@ use crate::api::docker::render::message::ErrorResponse;
         (status = 400, description = "The name or the platform is malformed", body = ErrorResponse<'static>),
         (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
     ),
 )]
 pub async fn image_history(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {

@@ -45,7 +45,6 @@ use crate::domain::Error;
             body = ErrorResponse<'static>),
         (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
     ),
 )]
 pub async fn image_inspect(

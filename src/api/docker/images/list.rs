@@ -60,7 +60,6 @@ const WAITING: usize = 2;
         (status = 400, description = "A filter is malformed, or the parameters contradict each other", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
         (status = 404, description = "There is no image that `before` or `since` names", body = ErrorResponse<'static>),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
     ),
 )]
 pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {

@@ -37,7 +37,6 @@ use crate::engine::{LoadEvent, LoadOptions};
             example = json!({"stream": "Loaded image: registry.example/team/app:1.0\n"})),
         (status = 400, description = "A platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "both OS and Architecture must be provided"})),
-        (status = 500, description = "The daemon failed", body = ErrorResponse<'static>),
     ),
 )]
 pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query, body: Body) -> Answer {
@@ -45,11 +44,8 @@ pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query,
     let archive = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
     let events = app.engine.load(options, archive);
     let lines = stream::unfold(events, |mut events| async {
-        loop {
-            if let Some(line) = line(events.recv().await?) {
-                return Some((Ok::<_, io::Error>(line), events));
-            }
-        }
+        let event = events.recv().await?;
+        Some((Ok::<_, io::Error>(line(event)), events))
     });
     Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
 }
@@ -63,14 +59,14 @@ fn platforms(query: &Query, shape: &LoadShape) -> Result<Vec<Platform>> {
     query.all("platform").map(Platform::parse_json).collect()
 }
 
-/// The line that tells of an event; absent for those that clients are not told of.
-fn line(event: LoadEvent) -> Option<Bytes> {
+/// The line that tells of an event.
+fn line(event: LoadEvent) -> Bytes {
     match event {
-        LoadEvent::Named(name) => Some(encode(&LoadMessage::stream(&format!("Loaded image: {name}\n")))),
-        LoadEvent::Untagged(digest) => Some(encode(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n")))),
+        LoadEvent::Named(name) => encode(&LoadMessage::stream(&format!("Loaded image: {name}\n"))),
+        LoadEvent::Untagged(digest) => encode(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n"))),
         LoadEvent::Failed(error) => {
             error_table::log(&error);
-            Some(encode(&LoadMessage::failed(error.public())))
+            encode(&LoadMessage::failed(error.public()))
         }
     }
 }
@@ -90,21 +86,17 @@ mod tests {
 
     #[test]
     fn events_become_dockers_lines() {
-        let text = |event| line(event).map(|line| String::from_utf8(line.to_vec()).unwrap());
-        assert_eq!(
-            text(LoadEvent::Named("a/b:1".into())).as_deref(),
-            Some("{\"stream\":\"Loaded image: a/b:1\\n\"}\r\n")
-        );
+        let text = |event| String::from_utf8(line(event).to_vec()).unwrap();
+        assert_eq!(text(LoadEvent::Named("a/b:1".into())), "{\"stream\":\"Loaded image: a/b:1\\n\"}\r\n");
         let digest = Digest::of(b"");
         assert_eq!(
             text(LoadEvent::Untagged(digest.clone())),
-            Some(format!("{{\"stream\":\"Loaded image ID: {digest}\\n\"}}\r\n"))
+            format!("{{\"stream\":\"Loaded image ID: {digest}\\n\"}}\r\n")
         );
         assert_eq!(
-            text(LoadEvent::Failed(Error::invalid("unexpected \"end\""))).as_deref(),
-            Some("{\"errorDetail\":{\"message\":\"unexpected \\\"end\\\"\"},\"error\":\"unexpected \\\"end\\\"\"}\r\n")
+            text(LoadEvent::Failed(Error::invalid("unexpected \"end\""))),
+            "{\"errorDetail\":{\"message\":\"unexpected \\\"end\\\"\"},\"error\":\"unexpected \\\"end\\\"\"}\r\n"
         );
-        assert_eq!(text(LoadEvent::Progress(1)), None);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Image", description = "Images, their platforms and their attestations"),
         (name = "Content", description = "Blobs"),
         (name = "System", description = "The daemon"),
+        (name = "Container", description = "Containers, of which there are none"),
+        (name = "Volume", description = "Volumes, of which there are none"),
+        (name = "Network", description = "Networks, of which there are none"),
     ),
     paths(
         super::ping::system_ping,
@@ -63,11 +66,32 @@ pub fn document(minor: u8) -> Value {
 
 /// Everything that any version has.
 fn complete() -> Value {
+    let complete = Complete::openapi()
+        .merge_from(super::system::Document::openapi())
+        .merge_from(super::absent::Document::openapi());
     // A document of texts and maps always serialises.
-    let mut complete = serde_json::to_value(Complete::openapi()).unwrap_or_else(|_| json!({}));
+    let mut complete = serde_json::to_value(complete).unwrap_or_else(|_| json!({}));
     unwrap_lines(&mut complete);
+    let operations =
+        complete["paths"].as_object_mut().into_iter().flatten().filter_map(|(_, path)| path.as_object_mut());
+    for (method, operation) in operations.flatten() {
+        add_failure(method, operation);
+    }
     complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
     complete
+}
+
+/// Any operation can fail through the daemon's fault.
+fn add_failure(method: &str, operation: &mut Value) {
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    responses.entry("500").or_insert_with(|| {
+        let mut failure = json!({"description": "The daemon failed"});
+        if method != "head" {
+            failure["content"] =
+                json!({"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}});
+        }
+        failure
+    });
 }
 
 /// Joins the lines of descriptions, which are wrapped as the code is; paragraphs stay apart.

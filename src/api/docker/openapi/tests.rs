@@ -10,13 +10,18 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn every_route_is_documented_and_nothing_else() {
-    let mut routes: Vec<_> = routes::routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
-    let mut documented: Vec<_> =
+fn what_is_documented_has_its_route_and_what_is_served_its_document() {
+    let name = |route: &Route| format!("{} {}", route.method, route.path);
+    let routes: Vec<_> = routes::routes().iter().map(name).collect();
+    let documented: Vec<_> =
         operations(&complete()).iter().map(|(method, path, _)| format!("{} {path}", method.to_uppercase())).collect();
-    routes.sort();
-    documented.sort();
-    assert_eq!(routes, documented);
+    for operation in &documented {
+        assert!(routes.contains(operation), "{operation} has no route");
+    }
+    // What is only refused, because there are no containers, has a route and no document.
+    for operation in routes::images().iter().chain(&crate::api::docker::system::routes()).map(name) {
+        assert!(documented.contains(&operation), "{operation} is not documented");
+    }
 }
 
 #[test]

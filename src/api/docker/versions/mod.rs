@@ -136,6 +136,12 @@ pub fn shape(minor: u8) -> &'static Shape {
     &SHAPES[at]
 }
 
+/// The minor version that a text such as `1.47` names; absent where it is not served.
+pub fn parse(text: &str) -> Option<u8> {
+    let minor = text.strip_prefix("1.")?.parse().ok()?;
+    (OLDEST..=NEWEST).contains(&minor).then_some(minor)
+}
+
 /// The parameters of an operation that a version does not have yet.
 pub fn hidden(operation: &str, minor: u8) -> Vec<&'static str> {
     let newer = RECORDS.iter().filter(|record| record.minor > minor);

@@ -47,21 +47,4 @@ impl SystemShape {
     pub fn to_v1_24(&mut self) {
         self.oldest_version = false;
     }
-
-    /// The properties, each with the schema that has it, which this version's document leaves out. The schemas of
-    /// `api::docker::system` have the properties of all versions.
-    pub fn absent(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        [
-            (self.bridge_filters, "SystemInfo", "BridgeNfIptables"),
-            (self.bridge_filters, "SystemInfo", "BridgeNfIp6tables"),
-            (self.expected_commits, "Commit", "Expected"),
-            (self.nondistributable_artifacts, "RegistryServiceConfig", "AllowNondistributableArtifactsCIDRs"),
-            (self.nondistributable_artifacts, "RegistryServiceConfig", "AllowNondistributableArtifactsHostnames"),
-            (self.components, "SystemVersion", "Platform"),
-            (self.components, "SystemVersion", "Components"),
-            (self.oldest_version, "SystemVersion", "MinAPIVersion"),
-        ]
-        .into_iter()
-        .filter_map(|(has, schema, property)| (!has).then_some((schema, property)))
-    }
 }

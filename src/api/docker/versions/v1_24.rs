@@ -10,5 +10,8 @@ pub(super) const RECORD: Record = Record {
         shape.name_filter = true;
         shape.system.to_v1_24();
     },
-    document: |document| document.restore_parameter("GET /images/json", "filter"),
+    document: |document| {
+        document.restore_parameter("GET /images/json", "filter");
+        document.retire("SystemVersion", &["MinAPIVersion"]);
+    },
 };

@@ -7,5 +7,5 @@ pub(super) const RECORD: Record = Record {
     note: "changes to networks and services only",
     parameters: &[],
     step: |shape| shape.system.to_v1_34(),
-    document: |_| {},
+    document: |document| document.retire("SystemVersion", &["Platform", "Components"]),
 };

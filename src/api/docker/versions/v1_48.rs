@@ -1,6 +1,7 @@
 //! API 1.48.
 
 use super::Record;
+use crate::api::docker::system::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 48,
@@ -11,5 +12,8 @@ pub(super) const RECORD: Record = Record {
         ("POST /images/load", "platform"),
     ],
     step: |shape| shape.system.to_v1_48(),
-    document: |_| {},
+    document: |document| {
+        document.restore("Commit", &["Expected"]);
+        document.restore("RegistryServiceConfig", &NONDISTRIBUTABLE);
+    },
 };

@@ -12,6 +12,7 @@ pub(super) const RECORD: Record = Record {
         shape.system.to_v1_49();
     },
     document: |document| {
+        document.restore("SystemInfo", &["BridgeNfIptables", "BridgeNfIp6tables"]);
         document.restore("ImageConfig", &CONTAINER_FLAGS);
         document.restore("ImageConfig", &CONTAINER_TEXTS);
     },

@@ -4,6 +4,7 @@
 
 use super::Record;
 use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
+use crate::api::docker::system::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 55,
@@ -20,6 +21,9 @@ pub(super) const RECORD: Record = Record {
         document.retire("ImageInspect", &["Parent", "DockerVersion", "GraphDriver"]);
         document.retire("ImageConfig", &CONTAINER_FLAGS);
         document.retire("ImageConfig", &CONTAINER_TEXTS);
+        document.retire("SystemInfo", &["BridgeNfIptables", "BridgeNfIp6tables"]);
+        document.retire("Commit", &["Expected"]);
+        document.retire("RegistryServiceConfig", &NONDISTRIBUTABLE);
         document.retire_parameter("GET /images/json", "filter");
     },
 };

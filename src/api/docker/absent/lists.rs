@@ -1,0 +1,310 @@
+//! Lists and prunes: empty, as on an empty engine, with their filters checked as if there were something.
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Thing;
+use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::query::Query;
+use crate::api::docker::render::message::ErrorResponse;
+use crate::domain::Result;
+use crate::domain::filter::Filters;
+
+/// The operations' part of the OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(container_list, container_prune, volume_list, volume_prune, network_list, network_prune, build_prune))]
+pub struct Document;
+
+/// Refuses filters that Docker does not have for a list or a prune.
+fn check(query: &Query, allowed: &[&str]) -> Result<Filters> {
+    let filters = Filters::parse(query.text("filters"))?;
+    filters.only(allowed)?;
+    filters.boolean("dangling")?;
+    filters.until(jiff::Timestamp::now())?;
+    Ok(filters)
+}
+
+/// A container. There are none.
+#[derive(Serialize, ToSchema)]
+pub struct ContainerSummary {}
+
+/// A volume. There are none.
+#[derive(Serialize, ToSchema)]
+pub struct Volume {}
+
+/// A network. There are none.
+#[derive(Serialize, ToSchema)]
+pub struct Network {}
+
+/// Volumes; there are none.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumeListResponse {
+    volumes: Vec<Volume>,
+    /// `null`: there is nothing to warn of.
+    #[schema(required = true)]
+    warnings: Option<Vec<String>>,
+}
+
+/// The containers that were removed: `null`, for none.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerPruneResponse {
+    #[schema(required = true)]
+    containers_deleted: Option<Vec<String>>,
+    /// Bytes of disk that became free.
+    space_reclaimed: u64,
+}
+
+/// The volumes that were removed: none.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumePruneResponse {
+    volumes_deleted: Vec<String>,
+    /// Bytes of disk that became free.
+    space_reclaimed: u64,
+}
+
+/// The networks that were removed: `null`, for none.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct NetworkPruneResponse {
+    #[schema(required = true)]
+    networks_deleted: Option<Vec<String>>,
+}
+
+/// The build caches that were removed: `null`, for none.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct BuildPruneResponse {
+    #[schema(required = true)]
+    caches_deleted: Option<Vec<String>>,
+    /// Bytes of disk that became free.
+    space_reclaimed: u64,
+}
+
+/// List containers
+///
+/// There are none. Filters are checked all the same.
+#[utoipa::path(
+    get,
+    path = "/containers/json",
+    operation_id = "ContainerList",
+    tag = "Container",
+    params(
+        ("all" = Option<bool>, Query, description = "Stopped containers too"),
+        ("limit" = Option<i64>, Query, description = "At most so many"),
+        ("size" = Option<bool>, Query, description = "With sizes on disk"),
+        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "An empty list", body = [ContainerSummary], example = json!([])),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn container_list(query: Query) -> Answer {
+    let filters = check(
+        &query,
+        &[
+            "ancestor",
+            "before",
+            "exited",
+            "expose",
+            "health",
+            "id",
+            "is-task",
+            "isolation",
+            "label",
+            "name",
+            "network",
+            "publish",
+            "since",
+            "status",
+            "volume",
+        ],
+    )?;
+    if let Some(name) = filters.values("before").chain(filters.values("since")).next() {
+        return Err(Thing::Container.missing(name).into());
+    }
+    answer::json(StatusCode::OK, &[(); 0])
+}
+
+/// Remove stopped containers
+///
+/// There are none.
+#[utoipa::path(
+    post,
+    path = "/containers/prune",
+    operation_id = "ContainerPrune",
+    tag = "Container",
+    params(
+        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn container_prune(query: Query) -> Answer {
+    check(&query, &["label", "label!", "until"])?;
+    answer::json(StatusCode::OK, &ContainerPruneResponse::default())
+}
+
+/// List volumes
+///
+/// There are none.
+#[utoipa::path(
+    get,
+    path = "/volumes",
+    operation_id = "VolumeList",
+    tag = "Volume",
+    params(
+        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "What was found: nothing", body = VolumeListResponse),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn volume_list(query: Query) -> Answer {
+    check(&query, &["dangling", "driver", "label", "name"])?;
+    answer::json(StatusCode::OK, &VolumeListResponse { volumes: vec![], warnings: None })
+}
+
+/// Remove unused volumes
+///
+/// There are none.
+#[utoipa::path(
+    post,
+    path = "/volumes/prune",
+    operation_id = "VolumePrune",
+    tag = "Volume",
+    params(
+        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "What was removed: nothing", body = VolumePruneResponse),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn volume_prune(query: Query) -> Answer {
+    check(&query, &["all", "label", "label!"])?;
+    answer::json(StatusCode::OK, &VolumePruneResponse::default())
+}
+
+/// List networks
+///
+/// There are none, not even those that every Docker Engine has.
+#[utoipa::path(
+    get,
+    path = "/networks",
+    operation_id = "NetworkList",
+    tag = "Network",
+    params(
+        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "An empty list", body = [Network], example = json!([])),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn network_list(query: Query) -> Answer {
+    check(&query, &["dangling", "driver", "id", "label", "name", "scope", "type"])?;
+    answer::json(StatusCode::OK, &[(); 0])
+}
+
+/// Remove unused networks
+///
+/// There are none.
+#[utoipa::path(
+    post,
+    path = "/networks/prune",
+    operation_id = "NetworkPrune",
+    tag = "Network",
+    params(
+        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn network_prune(query: Query) -> Answer {
+    check(&query, &["label", "label!", "until"])?;
+    answer::json(StatusCode::OK, &NetworkPruneResponse::default())
+}
+
+/// Remove build caches
+///
+/// There are none.
+#[utoipa::path(
+    post,
+    path = "/build/prune",
+    operation_id = "BuildPrune",
+    tag = "Image",
+    params(
+        ("all" = Option<bool>, Query, description = "Every cache, not only dangling ones"),
+        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+    ),
+    responses(
+        (status = 200, description = "What was removed: nothing", body = BuildPruneResponse),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn build_prune(query: Query) -> Answer {
+    check(&query, &["description", "id", "inuse", "parent", "private", "shared", "type", "until"])?;
+    answer::json(StatusCode::OK, &BuildPruneResponse::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn told(answer: Answer) -> (u16, Value) {
+        let response = answer.into_response();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn none() -> Query {
+        Query::default()
+    }
+
+    #[tokio::test]
+    async fn lists_and_prunes_are_as_recorded_on_an_empty_engine() {
+        assert_eq!(told(container_list(Query::parse("all=1")).await).await, (200, json!([])));
+        assert_eq!(told(volume_list(none()).await).await, (200, json!({"Volumes": [], "Warnings": null})));
+        assert_eq!(told(network_list(none()).await).await, (200, json!([])));
+        let containers = json!({"ContainersDeleted": null, "SpaceReclaimed": 0});
+        assert_eq!(told(container_prune(none()).await).await, (200, containers));
+        let volumes = json!({"VolumesDeleted": [], "SpaceReclaimed": 0});
+        assert_eq!(told(volume_prune(none()).await).await, (200, volumes));
+        assert_eq!(told(network_prune(none()).await).await, (200, json!({"NetworksDeleted": null})));
+        let caches = json!({"CachesDeleted": null, "SpaceReclaimed": 0});
+        assert_eq!(told(build_prune(none()).await).await, (200, caches));
+    }
+
+    #[tokio::test]
+    async fn filters_are_checked_although_nothing_can_match() {
+        let refused = |text: &str| (400, json!({ "message": text }));
+        let unknown = || Query::parse(r#"filters={"colour":["red"]}"#);
+        assert_eq!(told(container_list(unknown()).await).await, refused("invalid filter 'colour'"));
+        assert_eq!(told(build_prune(unknown()).await).await, refused("invalid filter 'colour'"));
+        assert_eq!(told(volume_list(Query::parse("filters={")).await).await, refused("invalid filter"));
+        let maybe = Query::parse(r#"filters={"dangling":["maybe"]}"#);
+        assert_eq!(told(network_list(maybe).await).await, refused("invalid filter 'dangling=[maybe]'"));
+        let never = Query::parse(r#"filters={"until":["never"]}"#);
+        assert_eq!(told(container_prune(never).await).await.0, 400);
+        let named = Query::parse(r#"filters={"since":["web"]}"#);
+        assert_eq!(told(container_list(named).await).await, (404, json!({"message": "No such container: web"})));
+        let known = Query::parse(r#"filters={"status":["running"],"label":["a=b"]}"#);
+        assert_eq!(told(container_list(known).await).await.0, 200);
+    }
+}

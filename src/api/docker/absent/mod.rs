@@ -1,0 +1,226 @@
+//! What clients ask of an engine with containers: Loadline has none, nor networks, volumes, build caches, plugins or a
+//! swarm.
+//!
+//! Lists are empty and prunes find nothing, so that `docker system prune` and dashboards work. A thing that is asked for
+//! by name is missing, in Docker's own words, on which clients match. Making such things is not implemented.
+
+mod lists;
+
+use axum::extract::Path;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::{Method, StatusCode};
+
+pub use self::lists::Document;
+use super::App;
+use super::answer::{self, Answer};
+use super::routes::Route;
+use crate::domain::{Error, Kind};
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
+const HEAD: Method = Method::HEAD;
+
+/// A thing that requests name, and how Docker says that it is not there.
+#[derive(Clone, Copy)]
+enum Thing {
+    Container,
+    Exec,
+    Volume,
+    Network,
+    Plugin,
+}
+
+impl Thing {
+    fn missing(self, name: &str) -> Error {
+        Error::not_found(match self {
+            Self::Container => format!("No such container: {name}"),
+            Self::Exec => format!("No such exec instance: {name}"),
+            Self::Volume => format!("get {name}: no such volume"),
+            Self::Network => format!("network {name} not found"),
+            Self::Plugin => format!("plugin {name:?} not found"),
+        })
+    }
+}
+
+/// Operations on one thing: it is missing.
+const MISSING: [(Method, &str, Thing); 43] = [
+    (GET, "/containers/{id}/json", Thing::Container),
+    (GET, "/containers/{id}/top", Thing::Container),
+    (GET, "/containers/{id}/logs", Thing::Container),
+    (GET, "/containers/{id}/changes", Thing::Container),
+    (GET, "/containers/{id}/export", Thing::Container),
+    (GET, "/containers/{id}/stats", Thing::Container),
+    (POST, "/containers/{id}/resize", Thing::Container),
+    (POST, "/containers/{id}/start", Thing::Container),
+    (POST, "/containers/{id}/stop", Thing::Container),
+    (POST, "/containers/{id}/restart", Thing::Container),
+    (POST, "/containers/{id}/kill", Thing::Container),
+    (POST, "/containers/{id}/update", Thing::Container),
+    (POST, "/containers/{id}/rename", Thing::Container),
+    (POST, "/containers/{id}/pause", Thing::Container),
+    (POST, "/containers/{id}/unpause", Thing::Container),
+    (POST, "/containers/{id}/attach", Thing::Container),
+    (GET, "/containers/{id}/attach/ws", Thing::Container),
+    (POST, "/containers/{id}/wait", Thing::Container),
+    (DELETE, "/containers/{id}", Thing::Container),
+    (HEAD, "/containers/{id}/archive", Thing::Container),
+    (GET, "/containers/{id}/archive", Thing::Container),
+    (PUT, "/containers/{id}/archive", Thing::Container),
+    (POST, "/containers/{id}/exec", Thing::Container),
+    (GET, "/containers/{id}/checkpoints", Thing::Container),
+    (POST, "/containers/{id}/checkpoints", Thing::Container),
+    (DELETE, "/containers/{id}/checkpoints/{checkpoint}", Thing::Container),
+    (POST, "/exec/{id}/start", Thing::Exec),
+    (POST, "/exec/{id}/resize", Thing::Exec),
+    (GET, "/exec/{id}/json", Thing::Exec),
+    (GET, "/volumes/{name}", Thing::Volume),
+    (PUT, "/volumes/{name}", Thing::Volume),
+    (DELETE, "/volumes/{name}", Thing::Volume),
+    (GET, "/networks/{id}", Thing::Network),
+    (DELETE, "/networks/{id}", Thing::Network),
+    (POST, "/networks/{id}/connect", Thing::Network),
+    (POST, "/networks/{id}/disconnect", Thing::Network),
+    (GET, "/plugins/{name}/json", Thing::Plugin),
+    (DELETE, "/plugins/{name}", Thing::Plugin),
+    (POST, "/plugins/{name}/enable", Thing::Plugin),
+    (POST, "/plugins/{name}/disable", Thing::Plugin),
+    (POST, "/plugins/{name}/upgrade", Thing::Plugin),
+    (POST, "/plugins/{name}/push", Thing::Plugin),
+    (POST, "/plugins/{name}/set", Thing::Plugin),
+];
+
+/// Operations of swarm managers, which this node is none of.
+const SWARM: [(Method, &str); 27] = [
+    (GET, "/swarm"),
+    (POST, "/swarm/update"),
+    (GET, "/swarm/unlockkey"),
+    (GET, "/nodes"),
+    (GET, "/nodes/{id}"),
+    (DELETE, "/nodes/{id}"),
+    (POST, "/nodes/{id}/update"),
+    (GET, "/services"),
+    (POST, "/services/create"),
+    (GET, "/services/{id}"),
+    (DELETE, "/services/{id}"),
+    (POST, "/services/{id}/update"),
+    (GET, "/services/{id}/logs"),
+    (GET, "/tasks"),
+    (GET, "/tasks/{id}"),
+    (GET, "/tasks/{id}/logs"),
+    (GET, "/secrets"),
+    (POST, "/secrets/create"),
+    (GET, "/secrets/{id}"),
+    (DELETE, "/secrets/{id}"),
+    (POST, "/secrets/{id}/update"),
+    (GET, "/configs"),
+    (POST, "/configs/create"),
+    (GET, "/configs/{id}"),
+    (DELETE, "/configs/{id}"),
+    (POST, "/configs/{id}/update"),
+    (POST, "/swarm/unlock"),
+];
+
+/// Operations that make such things, and what it is that Loadline does not do.
+const UNSERVED: [(Method, &str, &str); 14] = [
+    (POST, "/containers/create", "run containers"),
+    (POST, "/commit", "make images of containers"),
+    (POST, "/build", "build images"),
+    (POST, "/build/cancel", "build images"),
+    (POST, "/session", "build images"),
+    (POST, "/grpc", "build images"),
+    (POST, "/networks/create", "make networks"),
+    (POST, "/volumes/create", "keep volumes"),
+    (GET, "/plugins/privileges", "run plugins"),
+    (POST, "/plugins/pull", "run plugins"),
+    (POST, "/plugins/create", "run plugins"),
+    (POST, "/swarm/init", "take part in a swarm"),
+    (POST, "/swarm/join", "take part in a swarm"),
+    (POST, "/swarm/leave", "take part in a swarm"),
+];
+
+const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
+                          connect this node to swarm and try again.";
+
+/// The operations of this module.
+pub fn routes() -> Vec<Route> {
+    let mut routes = vec![
+        route(GET, "/containers/json", lists::container_list),
+        Route { first: 25, ..route(POST, "/containers/prune", lists::container_prune) },
+        route(GET, "/volumes", lists::volume_list),
+        Route { first: 25, ..route(POST, "/volumes/prune", lists::volume_prune) },
+        route(GET, "/networks", lists::network_list),
+        Route { first: 25, ..route(POST, "/networks/prune", lists::network_prune) },
+        Route { first: 31, ..route(POST, "/build/prune", lists::build_prune) },
+        route(GET, "/plugins", async || answer::json(StatusCode::OK, &[(); 0])),
+    ];
+    routes.extend(MISSING.into_iter().map(|(method, path, thing)| {
+        route(method, path, move |Path(names): Path<Vec<(String, String)>>| async move {
+            // Every path of the table has a name.
+            let name = names.into_iter().next().map(|(_, name)| name).unwrap_or_default();
+            Answer::Err(thing.missing(&name).into())
+        })
+    }));
+    routes.extend(SWARM.into_iter().map(|(method, path)| {
+        // Dashboards ask again and again, so this is no failure for the log.
+        route(method, path, async || answer::message(StatusCode::SERVICE_UNAVAILABLE, NO_MANAGER))
+    }));
+    routes.extend(UNSERVED.into_iter().map(|(method, path, what)| {
+        route(method, path, move || async move {
+            let text = format!("Loadline serves images only: it does not {what}");
+            Answer::Err(Error::new(Kind::NotImplemented, text).into())
+        })
+    }));
+    routes
+}
+
+fn route<H: Handler<T, App>, T: 'static>(method: Method, path: &'static str, handler: H) -> Route {
+    let filter = match method {
+        PUT => MethodFilter::PUT,
+        DELETE => MethodFilter::DELETE,
+        HEAD => MethodFilter::HEAD,
+        POST => MethodFilter::POST,
+        // The tables above use no other method.
+        _ => MethodFilter::GET,
+    };
+    Route { method, path, first: 24, last: None, handler: MethodRouter::new().on(filter, handler) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn missing_things_are_missing_in_dockers_words() {
+        for (thing, text) in [
+            (Thing::Container, "No such container: nope"),
+            (Thing::Exec, "No such exec instance: nope"),
+            (Thing::Volume, "get nope: no such volume"),
+            (Thing::Network, "network nope not found"),
+            (Thing::Plugin, "plugin \"nope\" not found"),
+        ] {
+            let error = thing.missing("nope");
+            assert_eq!((error.kind(), error.public()), (Kind::NotFound, text));
+        }
+    }
+
+    #[test]
+    fn every_path_stands_in_one_table_once() {
+        let routes = routes();
+        let unique: BTreeSet<_> = routes.iter().map(|route| (route.method.as_str(), route.path)).collect();
+        assert_eq!(unique.len(), routes.len());
+        assert!(MISSING.iter().all(|(_, path, _)| path.contains('{')));
+    }
+
+    #[test]
+    fn all_operations_route_together() {
+        let router = routes()
+            .into_iter()
+            .fold(axum::Router::<App>::new(), |router, route| router.route(route.path, route.handler));
+        assert!(router.has_routes());
+    }
+}

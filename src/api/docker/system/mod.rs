@@ -1,0 +1,30 @@
+//! What the daemon tells of itself: `GET /version` and `GET /info`.
+//!
+//! Dashboards ask once a second, so the host's facts are read once and an answer costs no more than writing it.
+
+mod host;
+mod info;
+mod registries;
+mod version;
+
+use axum::routing::get;
+use http::Method;
+
+pub(super) use registries::NONDISTRIBUTABLE;
+
+use super::routes::Route;
+
+/// The operations of this module.
+pub fn routes() -> Vec<Route> {
+    // Read now, so that no request waits for files.
+    host::Host::here();
+    vec![
+        Route { method: Method::GET, path: "/info", first: 24, last: None, handler: get(info::info) },
+        Route { method: Method::GET, path: "/version", first: 24, last: None, handler: get(version::version) },
+    ]
+}
+
+/// The operations' part of the OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(info::info, version::version))]
+pub struct Document;

@@ -1,0 +1,116 @@
+//! What `GET /info` tells of registries.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::docker::Settings;
+use crate::api::docker::versions::SystemShape;
+
+/// Properties that only older versions have.
+pub const NONDISTRIBUTABLE: [&str; 2] =
+    ["AllowNondistributableArtifactsCIDRs", "AllowNondistributableArtifactsHostnames"];
+
+/// How registries are reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct RegistryServiceConfig {
+    /// `null`: there are no such artifacts.
+    #[serde(rename = "AllowNondistributableArtifactsCIDRs", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    nondistributable_cidrs: Option<()>,
+    #[serde(rename = "AllowNondistributableArtifactsHostnames", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    nondistributable_hosts: Option<()>,
+    /// Networks whose registries may speak plain HTTP.
+    #[serde(rename = "InsecureRegistryCIDRs")]
+    #[schema(example = json!(["::1/128", "127.0.0.0/8"]))]
+    insecure_cidrs: Vec<String>,
+    /// Registries with settings of their own, by host.
+    index_configs: BTreeMap<String, IndexInfo>,
+    /// Mirrors of Docker Hub.
+    #[schema(example = json!(["https://mirror.example/"]))]
+    mirrors: Vec<String>,
+}
+
+/// How one registry is reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct IndexInfo {
+    #[schema(example = "docker.io")]
+    name: String,
+    mirrors: Vec<String>,
+    /// Whether only TLS with a certificate that checks will do.
+    secure: bool,
+    /// Whether it is Docker Hub.
+    official: bool,
+}
+
+impl RegistryServiceConfig {
+    pub(super) fn new(settings: &Settings, shape: &SystemShape) -> Self {
+        // A unit is written as `null`.
+        let nondistributable = shape.nondistributable_artifacts.then_some(());
+        let (networks, hosts): (Vec<_>, Vec<_>) = settings.insecure_registries.iter().partition(|one| is_network(one));
+        let hub = IndexInfo {
+            name: "docker.io".to_owned(),
+            mirrors: settings.registry_mirrors.clone(),
+            secure: true,
+            official: true,
+        };
+        let insecure =
+            |host: &String| IndexInfo { name: host.clone(), mirrors: vec![], secure: false, official: false };
+        let mut index_configs: BTreeMap<_, _> = hosts.into_iter().map(|host| (host.clone(), insecure(host))).collect();
+        index_configs.insert(hub.name.clone(), hub);
+        // Registries on the loopback are insecure always.
+        let mut insecure_cidrs = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
+        insecure_cidrs.extend(networks.into_iter().filter(|one| *one != "::1/128" && *one != "127.0.0.0/8").cloned());
+        Self {
+            nondistributable_cidrs: nondistributable,
+            nondistributable_hosts: nondistributable,
+            insecure_cidrs,
+            index_configs,
+            mirrors: settings.registry_mirrors.clone(),
+        }
+    }
+}
+
+/// Whether an insecure registry is a network in CIDR notation and not a host.
+fn is_network(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u8>()) else { return false };
+    length <= if address.is_ipv4() { 32 } else { 128 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hosts_and_mirrors_are_told_apart() {
+        let settings = Settings {
+            insecure_registries: ["10.0.0.0/8", "localhost:5000", "127.0.0.0/8", "10.0.0.0/64"]
+                .map(str::to_owned)
+                .into(),
+            registry_mirrors: vec!["https://mirror.example/".to_owned()],
+            ..Settings::default()
+        };
+        let config = serde_json::to_value(RegistryServiceConfig::new(&settings, &SystemShape::NEWEST)).unwrap();
+        let insecure = |name| serde_json::json!({"Name": name, "Mirrors": [], "Secure": false, "Official": false});
+        assert_eq!(
+            config,
+            serde_json::json!({
+                "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", "10.0.0.0/8"],
+                "IndexConfigs": {
+                    "docker.io": {
+                        "Name": "docker.io", "Mirrors": ["https://mirror.example/"], "Secure": true, "Official": true,
+                    },
+                    "localhost:5000": insecure("localhost:5000"),
+                    "10.0.0.0/64": insecure("10.0.0.0/64"),
+                },
+                "Mirrors": ["https://mirror.example/"],
+            })
+        );
+    }
+}

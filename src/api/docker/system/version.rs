@@ -1,0 +1,195 @@
+//! `GET /version`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::host::Host;
+use crate::api::docker::App;
+use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::render::message::ErrorResponse;
+use crate::api::docker::versions::{Form, NEWEST, OLDEST, SystemShape};
+
+/// The daemon's version, the API's, and the host's.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct SystemVersion {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    platform: Option<SystemVersionPlatform>,
+    /// The version of the daemon.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// The newest API version that the daemon serves.
+    #[schema(example = "1.55")]
+    api_version: String,
+    /// The oldest API version that the daemon serves.
+    #[serde(rename = "MinAPIVersion", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "1.24")]
+    min_api_version: Option<String>,
+    /// The daemon's operating system.
+    #[schema(example = "linux")]
+    os: &'static str,
+    /// The daemon's architecture, as images call it.
+    #[schema(example = "amd64")]
+    arch: String,
+    /// The engine and what it is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    components: Option<Vec<ComponentVersion>>,
+    /// The commit that the daemon was built from; empty where the build did not know it.
+    git_commit: &'static str,
+    /// The toolchain of engines written in Go; `n/a` for this one.
+    #[schema(example = "n/a")]
+    go_version: &'static str,
+    /// The version of the host's kernel.
+    #[schema(example = "6.12.0")]
+    kernel_version: &'static str,
+    /// When the daemon was built, in RFC 3339; empty where the build did not say.
+    build_time: &'static str,
+}
+
+/// The product that the daemon is a part of.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct SystemVersionPlatform {
+    /// Its name; empty where there is none.
+    name: &'static str,
+}
+
+/// One component of the daemon.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ComponentVersion {
+    #[schema(example = "Engine")]
+    name: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// More about the component, as text to show.
+    details: BTreeMap<&'static str, String>,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+// docker's CLI prints this key and older generated clients require it, so it says that there is none.
+const NO_GO: &str = "n/a";
+
+impl SystemVersion {
+    fn new(host: &'static Host, shape: &SystemShape) -> Self {
+        let newest = format!("1.{NEWEST}");
+        let oldest = format!("1.{OLDEST}");
+        let git_commit = option_env!("LOADLINE_GIT_COMMIT").unwrap_or_default();
+        let build_time = option_env!("LOADLINE_BUILD_TIME").unwrap_or_default();
+        let engine = || ComponentVersion {
+            // The name by which docker's CLI finds the component that it shows as the server.
+            name: "Engine",
+            version: VERSION,
+            details: BTreeMap::from([
+                ("ApiVersion", newest.clone()),
+                ("Arch", host.architecture.clone()),
+                ("BuildTime", build_time.to_owned()),
+                ("Experimental", "false".to_owned()),
+                ("GitCommit", git_commit.to_owned()),
+                ("GoVersion", NO_GO.to_owned()),
+                ("KernelVersion", host.kernel_version.clone()),
+                ("MinAPIVersion", oldest.clone()),
+                ("Os", "linux".to_owned()),
+            ]),
+        };
+        Self {
+            components: shape.components.then(|| vec![engine()]),
+            platform: shape.components.then_some(SystemVersionPlatform { name: "" }),
+            version: VERSION,
+            api_version: newest,
+            min_api_version: shape.oldest_version.then_some(oldest),
+            os: "linux",
+            arch: host.architecture.clone(),
+            git_commit,
+            go_version: NO_GO,
+            kernel_version: &host.kernel_version,
+            build_time,
+        }
+    }
+}
+
+/// Show the versions of the daemon and its API
+///
+/// The component `Engine` tells the same again, as text.
+#[utoipa::path(
+    get,
+    path = "/version",
+    operation_id = "SystemVersion",
+    tag = "System",
+    responses(
+        (status = 200, description = "The versions", body = SystemVersion),
+        (status = 500, description = "A failure of the daemon", body = ErrorResponse<'static>),
+    )
+)]
+pub(super) async fn version(State(_): State<App>, form: Form) -> Answer {
+    answer::json(StatusCode::OK, &SystemVersion::new(Host::here(), &form.0.system))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(shape: &SystemShape) -> serde_json::Value {
+        serde_json::to_value(SystemVersion::new(Host::here(), shape)).unwrap()
+    }
+
+    fn keys(value: &serde_json::Value) -> Vec<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_newest_version_has_the_recorded_keys() {
+        let answer = at(&SystemShape::NEWEST);
+        // As recorded; in the details without the Go module and its version.
+        assert_eq!(
+            keys(&answer),
+            [
+                "ApiVersion",
+                "Arch",
+                "BuildTime",
+                "Components",
+                "GitCommit",
+                "GoVersion",
+                "KernelVersion",
+                "MinAPIVersion",
+                "Os",
+                "Platform",
+                "Version",
+            ]
+        );
+        let engine = &answer["Components"][0];
+        assert_eq!(engine["Name"], "Engine");
+        assert_eq!(
+            keys(&engine["Details"]),
+            [
+                "ApiVersion",
+                "Arch",
+                "BuildTime",
+                "Experimental",
+                "GitCommit",
+                "GoVersion",
+                "KernelVersion",
+                "MinAPIVersion",
+                "Os",
+            ]
+        );
+        assert_eq!((&answer["ApiVersion"], &answer["MinAPIVersion"]), (&"1.55".into(), &"1.24".into()));
+        assert_eq!(answer["Platform"], serde_json::json!({"Name": ""}));
+    }
+
+    #[test]
+    fn old_versions_know_no_components_and_the_oldest_no_minimum() {
+        let mut shape = SystemShape::NEWEST;
+        shape.to_v1_34();
+        assert!(at(&shape).get("Components").is_none() && at(&shape).get("Platform").is_none());
+        assert_eq!(at(&shape)["MinAPIVersion"], "1.24");
+        shape.to_v1_24();
+        assert!(at(&shape).get("MinAPIVersion").is_none());
+    }
+}

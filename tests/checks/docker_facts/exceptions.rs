@@ -1,0 +1,138 @@
+//! Where our documents differ from Docker's on purpose.
+
+use super::Difference::{self, Extra, Missing, Null};
+
+/// A difference that is meant.
+#[derive(Debug)]
+pub struct Exception {
+    operation: &'static str,
+    /// A property of the table; one that ends in `*` stands for all that begin so.
+    path: &'static str,
+    difference: Difference,
+    /// The first and the last minor version it holds for.
+    versions: (u8, u8),
+    /// Why; there is always one.
+    #[expect(dead_code, reason = "for people, and for the list of idle exceptions")]
+    reason: &'static str,
+}
+
+impl Exception {
+    pub fn covers(&self, operation: &str, path: &str, difference: Difference, minor: u8) -> bool {
+        self.operation == operation
+            && self.difference == difference
+            && (self.versions.0..=self.versions.1).contains(&minor)
+            && self.path.strip_suffix('*').map_or(self.path == path, |start| path.starts_with(start))
+    }
+}
+
+const fn meant(
+    operation: &'static str,
+    path: &'static str,
+    difference: Difference,
+    versions: (u8, u8),
+    reason: &'static str,
+) -> Exception {
+    Exception { operation, path, difference, versions, reason }
+}
+
+const ALL: (u8, u8) = (25, 55);
+const RECORDED_NULL: &str = "null in the recording";
+const NO_CONTAINERS: &str = "optional, and nothing for an engine without containers to tell";
+const NOT_GATED: &str = "Docker Engine does not hide it from older versions: it is in the recording at 1.40";
+
+const NOT_SET: &str = "null where nothing is set, as recorded up to 1.51";
+const NEVER_SET: &str = "never set in images; not recorded";
+const LATER: &str = "where an image comes from is not told yet";
+const EVIDENCE: &str = "an extension: the statements' descriptors, so that their blobs can be fetched by digest";
+const LINE: &str = "a line of the stream, for which Docker documents no schema";
+
+pub static EXCEPTIONS: &[Exception] = &[
+    // Lists
+    meant("ImageList", "[].Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
+    meant("ImageList", "[].Manifests[].ImageData.Containers", Null, (47, 55), RECORDED_NULL),
+    meant("ImageList", "[].Manifests[].ImageData.Identity", Missing, (54, 55), LATER),
+    meant(
+        "ImageList",
+        "[].Manifests[].Descriptor.*",
+        Extra,
+        (47, 47),
+        "recorded at 1.47; Docker documents it a version late",
+    ),
+    // Inspect
+    meant("ImageInspect", "Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
+    meant("ImageInspect", "Manifests[].ImageData.Containers", Null, (48, 55), RECORDED_NULL),
+    meant("ImageInspect", "Manifests[].ImageData.Identity", Missing, (54, 55), LATER),
+    meant("ImageInspect", "Identity", Missing, (53, 55), LATER),
+    meant("ImageInspect", "Config", Null, ALL, "null where the configuration's blob is not here"),
+    meant("ImageInspect", "Config.*", Null, ALL, NOT_SET),
+    meant("ImageInspect", "Config.MacAddress", Missing, (25, 49), NEVER_SET),
+    meant("ImageInspect", "Config.NetworkDisabled", Missing, (25, 49), NEVER_SET),
+    meant("ImageInspect", "Config.StopTimeout", Missing, (25, 49), NEVER_SET),
+    meant(
+        "ImageInspect",
+        "Config.Healthcheck.Start*",
+        Extra,
+        (25, 43),
+        "shown as it stands in the image's configuration",
+    ),
+    meant("ImageInspect", "ContainerConfig", Null, (25, 44), RECORDED_NULL),
+    meant("ImageInspect", "ContainerConfig.*", Null, (25, 44), "always null as a whole"),
+    meant("ImageInspect", "ContainerConfig.*", Missing, (25, 44), "always null as a whole"),
+    meant("ImageInspect", "ContainerConfig.*", Extra, (25, 44), "always null as a whole"),
+    meant("ImageInspect", "GraphDriver", Missing, (52, 55), "left out from 1.52 on, as recorded"),
+    meant("ImageInspect", "GraphDriver.Data", Null, (25, 51), RECORDED_NULL),
+    meant("ImageInspect", "Metadata", Extra, (25, 34), NOT_GATED),
+    meant("ImageInspect", "OsVersion", Extra, (25, 29), NOT_GATED),
+    meant("ImageInspect", "Variant", Extra, (25, 39), NOT_GATED),
+    // History and load
+    meant("ImageHistory", "[].Tags", Null, ALL, RECORDED_NULL),
+    meant("ImageLoad", "stream", Extra, ALL, LINE),
+    meant("ImageLoad", "error", Extra, ALL, LINE),
+    meant("ImageLoad", "errorDetail", Extra, ALL, LINE),
+    // /version
+    meant("SystemVersion", "Experimental", Missing, ALL, "left out where false, as recorded"),
+    // /info
+    meant("SystemInfo", "PidsLimit", Extra, (25, 39), NOT_GATED),
+    meant("SystemInfo", "Warnings", Extra, (25, 39), NOT_GATED),
+    meant("SystemInfo", "CgroupVersion", Extra, (25, 40), NOT_GATED),
+    meant("SystemInfo", "OSVersion", Extra, (25, 40), NOT_GATED),
+    meant("SystemInfo", "CDISpecDirs", Extra, (25, 43), NOT_GATED),
+    meant("SystemInfo", "*", Extra, (25, 34), "documents before 1.35 show little of what the answer has"),
+    meant("SystemInfo", "Plugins.Authorization", Null, ALL, RECORDED_NULL),
+    meant("SystemInfo", "GenericResources", Null, ALL, RECORDED_NULL),
+    meant("SystemInfo", "RegistryConfig.AllowNondistributableArtifacts*", Null, (31, 48), RECORDED_NULL),
+    meant("SystemInfo", "Containerd", Missing, ALL, NO_CONTAINERS),
+    meant("SystemInfo", "FirewallBackend", Missing, ALL, NO_CONTAINERS),
+    meant("SystemInfo", "NRI", Missing, ALL, NO_CONTAINERS),
+    meant("SystemInfo", "DiscoveredDevices", Missing, ALL, NO_CONTAINERS),
+    meant("SystemInfo", "DefaultAddressPools", Missing, ALL, NO_CONTAINERS),
+    meant("SystemInfo", "ProductLicense", Missing, ALL, "left out where there is none, as recorded"),
+    meant("SystemInfo", "KernelMemory*", Missing, (40, 51), "left out where false, as recorded"),
+    meant("SystemInfo", "Cluster*", Missing, (35, 41), "of the swarm before swarm mode; not recorded"),
+    meant("SystemInfo", "SystemStatus", Missing, (25, 40), "of the swarm before swarm mode; not recorded"),
+    meant("SystemInfo", "DiscoveryBackend", Missing, (25, 30), "of the swarm before swarm mode; not recorded"),
+    meant("SystemInfo", "Init*", Missing, (25, 30), "of engines before API 1.24; not recorded"),
+    meant("SystemInfo", "OomScoreAdj", Missing, (25, 30), "of engines before API 1.24; not recorded"),
+    meant("SystemInfo", "Swarm.*", Missing, ALL, "optional, and only of a node in a swarm"),
+    // What Loadline does not have
+    meant("VolumeList", "Warnings", Null, ALL, RECORDED_NULL),
+    meant("ContainerPrune", "ContainersDeleted", Null, ALL, RECORDED_NULL),
+    meant("NetworkPrune", "NetworksDeleted", Null, ALL, RECORDED_NULL),
+    meant(
+        "NetworkPrune",
+        "NetworksDeleted",
+        Extra,
+        (25, 29),
+        "the document of 1.25 names it VolumesDeleted by mistake",
+    ),
+    meant(
+        "NetworkPrune",
+        "VolumesDeleted",
+        Missing,
+        (25, 25),
+        "the document of 1.25 names it VolumesDeleted by mistake",
+    ),
+    meant("BuildPrune", "CachesDeleted", Null, ALL, RECORDED_NULL),
+    meant("BuildPrune", "*", Extra, (31, 39), "Docker's documents show it late"),
+    meant("BuildPrune", "?*", Missing, (40, 55), "nothing is kept for builds, so limits on it are not read"),
+];

@@ -9,3 +9,6 @@ pub mod history;
 pub mod manifest;
 pub mod message;
 pub mod summary;
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,10 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 
-/// How much of an unread body is still taken, in bytes, and for how long. Beyond that the connection is closed.
-const MOST: usize = 1 << 20;
-const LONGEST: Duration = Duration::from_secs(5);
+/// How much of an unread body is still taken, in bytes, and for how long: most of the archives that are refused at their
+/// start. Beyond that the connection is closed.
+const MOST: usize = 64 << 20;
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// A body whose rest is read, within bounds, when it is dropped: a client that is still sending would otherwise find the
 /// connection closed instead of its answer.

@@ -11,8 +11,11 @@ mod history;
 mod inspect;
 mod list;
 mod load;
+mod names;
+mod plan;
 mod resolve;
 mod summary;
+mod tag;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -11,6 +11,7 @@ use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
+use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
 use super::versions::{NEWEST, OLDEST};
 
@@ -52,6 +53,7 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/history",      OLDEST, image_history),
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
+        route(POST, "/images/{name}/tag",          OLDEST, image_tag),
         route(GET,  "/content/{digest}",           NEWEST, content_read),
         route(HEAD, "/content/{digest}",           NEWEST, content_head),
     ]

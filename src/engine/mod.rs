@@ -13,6 +13,7 @@ mod list;
 mod load;
 mod names;
 mod plan;
+mod remove;
 mod resolve;
 mod summary;
 mod tag;
@@ -28,6 +29,7 @@ pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
+pub use remove::{RemoveOptions, Removed};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]
@@ -67,7 +69,11 @@ impl Engine {
         let inner = Inner { settings, store, catalog, leases: Leases::default(), writer: Mutex::default() };
         if interrupted {
             let collected = inner.collect(None)?;
-            tracing::info!(blobs = collected.blobs, bytes = collected.bytes, "the last process did not end in order");
+            tracing::info!(
+                blobs = collected.blobs.len(),
+                bytes = collected.bytes,
+                "the last process did not end in order"
+            );
         }
         Ok(Self(Arc::new(inner)))
     }

@@ -11,6 +11,7 @@ use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
+use super::images::remove::image_delete;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
 use super::versions::{NEWEST, OLDEST};
@@ -41,6 +42,7 @@ pub fn routes() -> Vec<Route> {
 /// Images and their content.
 #[rustfmt::skip]
 pub(super) fn images() -> Vec<Route> {
+    const DELETE: Method = Method::DELETE;
     const GET: Method = Method::GET;
     const HEAD: Method = Method::HEAD;
     const POST: Method = Method::POST;
@@ -54,6 +56,7 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),
+        route(DELETE, "/images/{name}",            OLDEST, image_delete),
         route(GET,  "/content/{digest}",           NEWEST, content_read),
         route(HEAD, "/content/{digest}",           NEWEST, content_head),
     ]

@@ -8,4 +8,5 @@ pub mod detail;
 pub mod history;
 pub mod manifest;
 pub mod message;
+pub mod removed;
 pub mod summary;

@@ -7,6 +7,7 @@ mod attestations;
 mod blobs;
 mod catalog;
 mod collect;
+mod events;
 mod history;
 mod inspect;
 mod list;
@@ -27,6 +28,7 @@ use catalog::Catalog;
 
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use events::EventQuery;
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use remove::{RemoveOptions, Removed};
@@ -47,6 +49,7 @@ struct Inner {
     store: Arc<dyn Store>,
     catalog: Catalog,
     leases: Leases,
+    events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
 }
@@ -66,7 +69,14 @@ impl Engine {
     fn with_store(settings: Settings, store: Arc<dyn Store>) -> Result<Self> {
         let catalog = Catalog::new(store.contents()?);
         let interrupted = store.was_interrupted();
-        let inner = Inner { settings, store, catalog, leases: Leases::default(), writer: Mutex::default() };
+        let inner = Inner {
+            settings,
+            store,
+            catalog,
+            leases: Leases::default(),
+            events: events::Events::default(),
+            writer: Mutex::default(),
+        };
         if interrupted {
             let collected = inner.collect(None)?;
             tracing::info!(

@@ -9,6 +9,7 @@ use super::inspect::lacks_platform;
 use super::resolve::{Resolved, resolve_target};
 use super::summary::Tree;
 use super::{Engine, Inner};
+use crate::domain::event::Action;
 use crate::domain::platform::Matcher;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
 
@@ -55,7 +56,7 @@ impl Inner {
             return self.remove_platforms(name, options);
         }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sweep, removed) = {
+        let (sweep, target, removed) = {
             let state = self.catalog.state();
             let image = resolve_target(&state, name)?;
             let going = going_names(name, &image, options.force)?;
@@ -69,10 +70,21 @@ impl Inner {
                 sweep.names = going.iter().map(|name| (name.to_string(), None)).collect();
                 sweep.candidates = Some(HashSet::new());
             }
-            (sweep, removed)
+            (sweep, target.clone(), removed)
         };
         self.sweep_locked(sweep)?;
+        self.emit_removed(&target, &removed);
         Ok(removed)
+    }
+
+    /// Tells of what was removed of an image.
+    pub(super) fn emit_removed(&self, target: &Digest, removed: &[Removed]) {
+        for removed in removed {
+            match removed {
+                Removed::Name(name) => self.emit(Action::Untag, &target.to_string(), name),
+                Removed::Content(digest) => self.emit_digest(Action::Delete, digest),
+            }
+        }
     }
 
     /// Removes the content of platforms one by one: each is a step of its own, and durable when the next one fails.

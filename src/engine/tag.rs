@@ -6,6 +6,7 @@ use super::names::name_changes;
 use super::plan::Image;
 use super::resolve::resolve_target;
 use super::{Engine, Inner, now};
+use crate::domain::event::Action;
 use crate::domain::{Error, Reference, Result};
 use crate::store::Changes;
 
@@ -36,17 +37,21 @@ impl Inner {
         }
         let now = now();
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = {
+        let familiar = name.familiar();
+        let (names, digest) = {
             let state = self.catalog.state();
             let target = resolve_target(&state, image)?.record.target.clone();
-            match state.name(&name.to_string()) {
-                Some(record) if record.target.digest == target.digest => Vec::new(),
+            let digest = target.digest.clone();
+            let names = match state.name(&name.to_string()) {
+                Some(record) if record.target.digest == digest => Vec::new(),
                 _ => name_changes(&state, &[Image { target, name: Some(name) }], now),
-            }
+            };
+            (names, digest)
         };
-        match names.is_empty() {
-            true => Ok(()),
-            false => self.commit_locked(Changes { names, now, ..Changes::default() }),
+        if !names.is_empty() {
+            self.commit_locked(Changes { names, now, ..Changes::default() })?;
         }
+        self.emit(Action::Tag, &digest.to_string(), &familiar);
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ pub mod attestation;
 pub mod config;
 pub mod descriptor;
 pub mod detail;
+pub mod event;
 pub mod history;
 pub mod manifest;
 pub mod message;

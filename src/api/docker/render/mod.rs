@@ -11,3 +11,4 @@ pub mod manifest;
 pub mod message;
 pub mod removed;
 pub mod summary;
+pub mod usage;

@@ -7,6 +7,7 @@ mod attestations;
 mod blobs;
 mod catalog;
 mod collect;
+mod disk_usage;
 mod events;
 mod history;
 mod inspect;
@@ -14,6 +15,7 @@ mod list;
 mod load;
 mod names;
 mod plan;
+mod prune;
 mod remove;
 mod resolve;
 mod summary;
@@ -28,9 +30,11 @@ use catalog::Catalog;
 
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use disk_usage::DiskUsage;
 pub use events::EventQuery;
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
+pub use prune::Pruned;
 pub use remove::{RemoveOptions, Removed};
 
 /// What an engine is opened with.

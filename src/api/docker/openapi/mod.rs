@@ -39,6 +39,7 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::load::image_load,
         super::images::tag::image_tag,
         super::images::remove::image_delete,
+        super::images::prune::image_prune,
         super::content::content_read,
         super::content::content_head,
     ),

@@ -19,6 +19,7 @@ mod v1_48;
 mod v1_49;
 mod v1_50;
 mod v1_51;
+mod v1_52;
 mod v1_54;
 mod v1_55;
 
@@ -69,7 +70,7 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_55::RECORD,
     v1_54::RECORD,
     Record::same(53, "inspect can show where an image comes from"),
-    Record::same(52, "several platforms can be loaded; inspect leaves out what is not set"),
+    v1_52::RECORD,
     v1_51::RECORD,
     v1_50::RECORD,
     v1_49::RECORD,

@@ -4,8 +4,6 @@
 //! and names are set last. Until then everything is held by a lease, and a load that fails or is given up takes back what
 //! it brought.
 
-mod plan;
-
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::sync::PoisonError;
@@ -15,11 +13,11 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::catalog::{State, is_dangling};
+use super::plan::{self, Image, Plan};
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
 use crate::store::{Changes, Lease, NameRecord, Staged};
-use plan::{Image, Plan};
 
 /// How many blobs one sync makes durable.
 const BATCH: usize = 4096;
@@ -231,8 +229,8 @@ impl Loading<'_> {
             documents: plan.documents,
             configs: plan.configs,
             names,
-            removed: Vec::new(),
             now,
+            ..Changes::default()
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
         let event = |image: &Image| match &image.name {

@@ -11,6 +11,7 @@ mod history;
 mod inspect;
 mod list;
 mod load;
+mod plan;
 mod resolve;
 mod summary;
 

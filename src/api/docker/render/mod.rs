@@ -6,6 +6,7 @@ pub mod config;
 pub mod descriptor;
 pub mod detail;
 pub mod history;
+pub mod identity;
 pub mod manifest;
 pub mod message;
 pub mod summary;

@@ -19,6 +19,8 @@ mod v1_48;
 mod v1_49;
 mod v1_50;
 mod v1_51;
+mod v1_52;
+mod v1_53;
 mod v1_54;
 mod v1_55;
 
@@ -27,7 +29,7 @@ use std::sync::LazyLock;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-pub use shape::{ConfigForm, DetailShape, ListShape, LoadShape, Shape};
+pub use shape::{ConfigForm, Detail, DetailShape, ListShape, LoadShape, Shape};
 pub use system_shape::SystemShape;
 
 use super::answer::{Failure, refusal};
@@ -68,8 +70,8 @@ impl Record {
 pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_55::RECORD,
     v1_54::RECORD,
-    Record::same(53, "inspect can show where an image comes from"),
-    Record::same(52, "several platforms can be loaded; inspect leaves out what is not set"),
+    v1_53::RECORD,
+    v1_52::RECORD,
     v1_51::RECORD,
     v1_50::RECORD,
     v1_49::RECORD,
@@ -117,15 +119,15 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
 
 /// Gives lists that look alike one number, so that they share what is kept of them.
 fn number_forms(shapes: &mut [Shape]) {
-    let mut known: Vec<(ListShape, bool)> = Vec::new();
+    let mut known: Vec<(ListShape, Detail)> = Vec::new();
     for shape in shapes {
-        for manifests in [false, true] {
-            let key = (shape.list.seen_with(manifests), manifests);
+        for detail in Detail::ALL {
+            let key = (shape.list.seen_with(detail), detail);
             let number = known.iter().position(|form| *form == key).unwrap_or_else(|| {
                 known.push(key);
                 known.len() - 1
             });
-            shape.list_forms[usize::from(manifests)] = number as u32;
+            shape.list_forms[detail as usize] = number as u32;
         }
     }
 }
@@ -181,7 +183,7 @@ mod tests {
             (OLDEST + 1..=NEWEST).filter(differs).collect()
         };
         assert_eq!(changes(|shape| format!("{:?}", shape.list)), [43, 44, 48, 51, 55]);
-        assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 55]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 53, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.load)), [52]);
         assert_eq!(changes(|shape| shape.name_filter.to_string()), [25]);
     }

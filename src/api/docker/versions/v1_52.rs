@@ -1,0 +1,11 @@
+//! API 1.52. Inspect does not show where an image comes from.
+
+use super::Record;
+
+pub(super) const RECORD: Record = Record {
+    minor: 52,
+    note: "several platforms can be loaded; inspect leaves out what is not set",
+    parameters: &[],
+    step: |shape| shape.detail.identity = false,
+    document: |document| document.retire("ImageInspect", &["Identity"]),
+};

@@ -13,7 +13,12 @@ use crate::engine::{Engine, Settings};
 /// # Errors
 /// `Conflict` where another process uses the data root.
 pub fn open_engine(config: &Config) -> Result<Engine> {
-    Engine::open(Settings { data_root: config.data_root.clone() })
+    let settings = Settings {
+        max_concurrent_downloads: config.max_concurrent_downloads.get() as usize,
+        pull_attestations: config.pull_attestations,
+        ..Settings::new(&config.data_root)
+    };
+    Engine::open(settings)
 }
 
 /// Ends the engine in order. What was acknowledged is durable already, so a failure here costs the next start a check.

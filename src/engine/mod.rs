@@ -11,7 +11,9 @@ mod history;
 mod inspect;
 mod list;
 mod load;
+mod names;
 mod plan;
+mod pull;
 mod resolve;
 mod summary;
 
@@ -19,19 +21,41 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Error, Result};
+use crate::registry::{self, Registries};
 use crate::store::{Changes, Leases, LocalStore, Store};
 use catalog::Catalog;
+use pull::Downloads;
 
+pub use crate::registry::Credential;
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
+pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The directory that everything is kept under.
     pub data_root: PathBuf,
+    /// How registries are reached.
+    pub registry: registry::Settings,
+    /// How many blobs are fetched at a time, in all pulls together.
+    pub max_concurrent_downloads: usize,
+    /// Whose attestations a pull fetches.
+    pub pull_attestations: PullAttestations,
+}
+
+impl Settings {
+    /// The default settings for a data root.
+    pub fn new(data_root: impl Into<PathBuf>) -> Self {
+        Self {
+            data_root: data_root.into(),
+            registry: registry::Settings::default(),
+            max_concurrent_downloads: 3,
+            pull_attestations: PullAttestations::default(),
+        }
+    }
 }
 
 /// The engine of one data root. Clones are handles to the same one.
@@ -43,6 +67,8 @@ struct Inner {
     store: Arc<dyn Store>,
     catalog: Catalog,
     leases: Leases,
+    registries: Registries,
+    downloads: Arc<Downloads>,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
 }
@@ -53,7 +79,7 @@ impl Engine {
     /// After a crash, content that nothing refers to is collected before anything is served.
     ///
     /// # Errors
-    /// `Conflict` where another process uses the data root.
+    /// `Conflict` where another process uses the data root; `InvalidArgument` where the settings for registries are wrong.
     pub fn open(settings: Settings) -> Result<Self> {
         let store = LocalStore::open(&settings.data_root)?;
         Self::with_store(settings, Arc::new(store))
@@ -62,7 +88,15 @@ impl Engine {
     fn with_store(settings: Settings, store: Arc<dyn Store>) -> Result<Self> {
         let catalog = Catalog::new(store.contents()?);
         let interrupted = store.was_interrupted();
-        let inner = Inner { settings, store, catalog, leases: Leases::default(), writer: Mutex::default() };
+        let inner = Inner {
+            registries: Registries::new(settings.registry.clone())?,
+            downloads: Downloads::new(store.clone(), settings.max_concurrent_downloads),
+            settings,
+            store,
+            catalog,
+            leases: Leases::default(),
+            writer: Mutex::default(),
+        };
         if interrupted {
             let collected = inner.collect(None)?;
             tracing::info!(blobs = collected.blobs, bytes = collected.bytes, "the last process did not end in order");

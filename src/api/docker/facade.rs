@@ -131,7 +131,7 @@ impl Gate {
         let template = format!("{} {}", route.method, route.path);
         Self {
             method: route.method.clone(),
-            operation: template.replace('}', ":.*}"),
+            operation: template.replace("{name}", "{name:.*}"),
             first: route.first,
             last: route.last.unwrap_or(NEWEST),
             hidden: (OLDEST..=NEWEST).map(|minor| Hidden(versions::hidden(&template, minor).into())).collect(),

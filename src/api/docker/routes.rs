@@ -12,7 +12,7 @@ use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
 use super::ping::{system_ping, system_ping_head};
-use super::versions::{NEWEST, OLDEST};
+use super::versions::OLDEST;
 
 /// One operation of the API.
 pub struct Route<S = App> {
@@ -52,8 +52,8 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/history",      OLDEST, image_history),
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
-        route(GET,  "/content/{digest}",           NEWEST, content_read),
-        route(HEAD, "/content/{digest}",           NEWEST, content_head),
+        route(GET,  "/content/{digest}",           55,     content_read),
+        route(HEAD, "/content/{digest}",           55,     content_head),
     ]
 }
 

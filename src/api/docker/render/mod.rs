@@ -10,3 +10,6 @@ pub mod identity;
 pub mod manifest;
 pub mod message;
 pub mod summary;
+
+#[cfg(test)]
+mod tests;

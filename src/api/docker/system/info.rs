@@ -254,7 +254,8 @@ impl SystemInfo {
     operation_id = "SystemInfo",
     tag = "System",
     responses(
-        (status = 200, description = "What there is to tell", body = SystemInfo),
+        (status = 200, description = "What there is to tell", body = SystemInfo,
+            example = json!({"ID": "0191f7a4-5a3f-7c41-9b1e-3f0d5b1c2a77", "Images": 2, "Driver": "overlayfs", "ServerVersion": "0.1.0"})),
         (status = 500, description = "A failure of the daemon", body = ErrorResponse<'static>),
     )
 )]

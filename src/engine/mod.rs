@@ -14,6 +14,7 @@ mod load;
 mod names;
 mod plan;
 mod pull;
+mod remote;
 mod resolve;
 mod summary;
 
@@ -32,6 +33,7 @@ pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
+pub use remote::RemoteImage;
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]

@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 8;
 /// How many bytes of documents one image may hold in memory while it is pulled.
 const MAX_DOCUMENTS: u64 = 32 << 20;
 
+/// A manifest that was chosen, parsed.
+type Chosen = (Descriptor, Arc<Document>);
+
 /// The documents that a pull has fetched; those that were here already are in the catalog.
 #[derive(Default)]
 pub(super) struct Documents {
@@ -139,7 +142,7 @@ impl Pulling {
         descriptor: Descriptor,
         document: Arc<Document>,
         path: &'a mut Vec<(Descriptor, Index)>,
-    ) -> BoxFuture<'a, Result<Option<(Descriptor, Arc<Document>)>>> {
+    ) -> BoxFuture<'a, Result<Option<Chosen>>> {
         async move {
             let Document::Index(index) = document.as_ref() else { return Ok(Some((descriptor, document))) };
             if path.len() >= MAX_DEPTH {

@@ -9,6 +9,7 @@
 mod shape;
 mod system_shape;
 mod v1_24;
+mod v1_32;
 mod v1_34;
 mod v1_42;
 mod v1_43;
@@ -91,7 +92,7 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     Record::same(35, "version shows the platform and the engine's components"),
     v1_34::RECORD,
     Record::same(33, "changes to secrets only"),
-    Record::same(32, "images can be pulled for one platform"),
+    v1_32::RECORD,
     Record::same(31, "inspect shows when an image was last tagged"),
     Record::same(30, "manifests can be looked up in a registry; info lists log drivers"),
     Record::same(29, "changes to networks and containers only"),

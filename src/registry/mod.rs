@@ -5,17 +5,41 @@
 //! against what was said of them, and a credential goes to the registry it is for and to that registry's token service,
 //! nowhere else.
 
+mod auth;
+mod blobs;
 mod credential;
+mod endpoint;
+mod hosts;
+mod lists;
+mod login;
+mod manifests;
+mod oci;
+mod policy;
+mod refusal;
 mod settings;
+mod tls;
+mod transport;
+mod uploads;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use reqwest::Url;
+use tokio::time::Instant;
 
 pub use credential::Credential;
 pub use settings::{Proxies, Settings, Timeouts};
 
-use crate::domain::error::{Error, Kind, Result};
-use crate::domain::{Descriptor, Digest, MediaType, Reference, Secret};
+use crate::domain::error::Result;
+use crate::domain::{Descriptor, Reference, Secret};
+use endpoint::Endpoint;
+use transport::Net;
+
+/// How many registries, each with one credential, have their tokens kept.
+const MAX_ENDPOINTS: usize = 64;
 
 /// What is to be done with a repository; it decides what is asked of the token service, and whether mirrors serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +54,16 @@ pub enum Access {
 ///
 /// A clone shares them.
 #[derive(Clone)]
-pub struct Registries {}
+pub struct Registries {
+    inner: Arc<Shared>,
+}
+
+struct Shared {
+    net: Arc<Net>,
+    mirrors: Vec<Url>,
+    /// What is known of a registry belongs to one credential: another must not profit from its tokens.
+    endpoints: Mutex<HashMap<(Url, bool, Credential), (Arc<Endpoint>, Instant)>>,
+}
 
 /// What a registry said to a login.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,20 +105,35 @@ pub enum Mounted {
 
 /// An upload that a registry has opened, to be handed to [`Repository::upload`].
 #[derive(Debug)]
-pub struct UploadSession {}
+pub struct UploadSession {
+    location: Url,
+    /// The fewest bytes that a request in the middle of it may carry.
+    least: u64,
+}
 
 /// A repository, and the right to read or write it. A clone shares it.
 #[derive(Clone)]
-pub struct Repository {}
+pub struct Repository {
+    inner: Arc<Place>,
+}
+
+struct Place {
+    name: Reference,
+    scopes: Vec<String>,
+    /// The mirrors, then the registry itself, which is always there.
+    mirrors: Vec<Arc<Endpoint>>,
+    origin: Arc<Endpoint>,
+}
 
 impl Registries {
     /// Reads the settings; opens nothing.
     ///
     /// # Errors
-    /// `InvalidArgument` for a mirror that is no URL.
+    /// `InvalidArgument` for a mirror that is no URL, or an insecure registry that is neither host nor CIDR.
     pub fn new(settings: Settings) -> Result<Self> {
-        let _ = settings;
-        Ok(Self {})
+        let mirrors: Vec<Url> = settings.mirrors.iter().map(|mirror| hosts::mirror(mirror)).collect::<Result<_>>()?;
+        let net = Arc::new(Net::new(settings, &mirrors)?);
+        Ok(Self { inner: Arc::new(Shared { net, mirrors, endpoints: Mutex::default() }) })
     }
 
     /// The repository that a reference is in, to be used with a credential. Sends nothing yet.
@@ -93,114 +141,81 @@ impl Registries {
     /// # Errors
     /// `InvalidArgument` where the reference's domain is no host.
     pub fn repository(&self, name: &Reference, access: Access, credential: Credential) -> Result<Repository> {
-        let _ = (name, access, credential);
-        Ok(Repository {})
+        let mirrors = match access {
+            Access::Pull if name.domain() == hosts::HUB_NAME => self.inner.mirrors.as_slice(),
+            _ => &[],
+        };
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::Push => "pull,push",
+        };
+        let mirrors = mirrors.iter().map(|url| self.endpoint(url.clone(), true, Credential::Anonymous)).collect();
+        let origin = self.endpoint(hosts::url_of(name.domain())?, false, credential);
+        let scopes = vec![format!("repository:{}:{actions}", name.path())];
+        Ok(Repository { inner: Arc::new(Place { name: name.trimmed(), scopes, mirrors, origin }) })
     }
 
-    /// Whether a registry accepts a credential, as `docker login` asks. `server` is a host with or without port, or a
-    /// URL; empty is Docker Hub.
-    ///
-    /// # Errors
-    /// `Unauthenticated` where it does not; `Unavailable` where the registry cannot be asked.
-    pub async fn login(&self, server: &str, credential: &Credential) -> Result<LoginOutcome> {
-        let _ = (server, credential);
-        Err(absent())
+    fn endpoint(&self, url: Url, mirror: bool, credential: Credential) -> Arc<Endpoint> {
+        let mut endpoints = self.inner.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let key = (url, mirror, credential);
+        if let Some((endpoint, used)) = endpoints.get_mut(&key) {
+            *used = now;
+            return endpoint.clone();
+        }
+        if endpoints.len() >= MAX_ENDPOINTS
+            && let Some(oldest) = endpoints.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone())
+        {
+            endpoints.remove(&oldest);
+        }
+        let endpoint = Arc::new(Endpoint::new(self.inner.net.clone(), key.0.clone(), mirror, key.2.clone()));
+        endpoints.insert(key, (endpoint.clone(), now));
+        endpoint
+    }
+
+    fn net(&self) -> Arc<Net> {
+        self.inner.net.clone()
     }
 }
 
 impl Repository {
-    /// What a reference's digest, or else its tag, or else `latest`, stands for in this repository.
-    ///
-    /// # Errors
-    /// `NotFound` with Docker's text (`failed to resolve reference …: not found`), `Unauthenticated` or
-    /// `PermissionDenied` (`pull access denied for …`), `InvalidArgument` for what is no image document (schema 1
-    /// included), `DataLoss` where bytes and digest differ, `ResourceExhausted` for too many requests or too large a
-    /// document, `Unavailable` for everything that may pass.
-    pub async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
-        let _ = reference;
-        Err(absent())
+    /// The repository's name, without tag and digest.
+    pub fn name(&self) -> &Reference {
+        &self.inner.name
     }
 
-    /// An index or manifest by its digest: its media type and its exact bytes, checked against the digest, against
-    /// `expected` and against the type that its own body names.
-    ///
-    /// # Errors
-    /// As [`Repository::resolve`].
-    pub async fn manifest(&self, digest: &Digest, expected: Option<&MediaType>) -> Result<(MediaType, Bytes)> {
-        let _ = (digest, expected);
-        Err(absent())
+    fn familiar(&self) -> String {
+        self.inner.name.familiar_name()
     }
 
-    /// The bytes of a blob from an offset on. Only this registry is asked for it: URLs in the descriptor are ignored.
-    ///
-    /// # Errors
-    /// `NotFound` where the repository lacks the blob; else as [`Repository::resolve`].
-    pub async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<BlobBody> {
-        let _ = (descriptor, offset);
-        Err(absent())
+    fn scopes(&self) -> &[String] {
+        &self.inner.scopes
     }
 
-    /// The manifests that name `subject` as theirs: from the referrers API, or else from the tag that stands in for it.
-    /// Empty where there are none. A descriptor's artifact type may be absent.
-    ///
-    /// # Errors
-    /// `ResourceExhausted` where a registry lists more than anyone can have meant; else as [`Repository::resolve`].
-    pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let _ = subject;
-        Err(absent())
+    fn origin(&self) -> &Endpoint {
+        &self.inner.origin
     }
 
-    /// All tags of the repository, in the registry's order.
-    ///
-    /// # Errors
-    /// `NotFound` where the repository is not there; else as [`Repository::referrers`].
-    pub async fn tags(&self) -> Result<Vec<String>> {
-        Err(absent())
+    /// Something of this repository, below `/v2/`.
+    fn path(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.inner.name.path())
     }
 
-    /// Whether the repository holds a blob.
-    ///
-    /// # Errors
-    /// As [`Repository::resolve`], without `NotFound`.
-    pub async fn exists(&self, blob: &Digest) -> Result<bool> {
-        let _ = blob;
-        Err(absent())
+    /// Asks the mirrors in turn and then the registry, and takes the first answer. Whatever a mirror fails with is only
+    /// a reason to ask the next: what counts is what the registry says.
+    async fn try_each<'a, T, F>(&'a self, ask: impl Fn(&'a Endpoint) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        for mirror in &self.inner.mirrors {
+            match ask(mirror).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    let (host, error) = (mirror.host(), error.chain());
+                    tracing::debug!(registry.host = host, error, "a mirror does not serve {}", self.inner.name);
+                }
+            }
+        }
+        ask(self.origin()).await
     }
-
-    /// Asks the registry to take a blob over from another repository of its own.
-    ///
-    /// # Errors
-    /// Only where the registry cannot be used at all: a refusal to mount is [`Mounted::No`].
-    pub async fn mount(&self, blob: &Digest, from: &Reference) -> Result<Mounted> {
-        let _ = (blob, from);
-        Err(absent())
-    }
-
-    /// Sends a blob. `open` gives its bytes from an offset on, and is called again when an attempt is repeated.
-    ///
-    /// # Errors
-    /// `PermissionDenied` or `Unauthenticated` where writing is refused; what `open`'s stream fails with; else as
-    /// [`Repository::resolve`].
-    pub async fn upload(
-        &self,
-        descriptor: &Descriptor,
-        session: Option<UploadSession>,
-        open: impl Fn(u64) -> BlobStream + Send + Sync,
-    ) -> Result<()> {
-        let _ = (descriptor, session, open(0));
-        Err(absent())
-    }
-
-    /// Stores an index or manifest under a tag or digest; its digest.
-    ///
-    /// # Errors
-    /// As [`Repository::upload`]; `InvalidArgument` where the registry refuses the document.
-    pub async fn put_manifest(&self, reference: &str, media_type: &MediaType, bytes: Bytes) -> Result<Digest> {
-        let _ = (reference, media_type, bytes);
-        Err(absent())
-    }
-}
-
-fn absent() -> Error {
-    Error::new(Kind::NotImplemented, "registries are not served yet")
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::File;
 use super::flags::Flags;
 use crate::domain::error::{Error, Kind, Result};
-use crate::engine::PullAttestations;
+use crate::engine::{Proxies, PullAttestations};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
@@ -38,6 +38,8 @@ pub struct Config {
     pub max_concurrent_uploads: NonZeroU32,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
+    /// The proxies to reach registries through.
+    pub proxies: Proxies,
 }
 
 /// The group that may use the sockets.
@@ -72,6 +74,8 @@ pub struct Environment {
     pub data_home: Option<PathBuf>,
     /// `HOME`, likewise.
     pub home: Option<PathBuf>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or their names in lower case.
+    pub proxies: Proxies,
     /// The text of `/etc/group`; empty where it cannot be read.
     pub groups: String,
     /// Where the configuration is if no flag says so.
@@ -87,6 +91,7 @@ impl Environment {
             runtime_dir: directory("XDG_RUNTIME_DIR"),
             data_home: directory("XDG_DATA_HOME"),
             home: directory("HOME"),
+            proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
             groups: std::fs::read_to_string("/etc/group").unwrap_or_default(),
             config_file: DEFAULT_CONFIG_FILE.into(),
         }
@@ -146,6 +151,7 @@ impl Config {
                 flags.max_concurrent_uploads.or(file.max_concurrent_uploads).unwrap_or(5),
             )?,
             pull_attestations: pull_attestations(flags.pull_attestations.or(file.pull_attestations))?,
+            proxies: environment.proxies.clone(),
         };
         config.insecure_registries.iter().try_for_each(|registry| check_insecure_registry(registry))?;
         for mirror in &mut config.registry_mirrors {

@@ -16,6 +16,7 @@ use super::names::name_changes;
 use super::plan::{self, Image, Plan};
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
+use crate::domain::event::Action;
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
 use crate::store::{Changes, Lease, Staged};
 
@@ -233,6 +234,9 @@ impl Loading<'_> {
             ..Changes::default()
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
+        for image in &plan.images {
+            self.inner.emit_digest(Action::Load, &image.target.digest);
+        }
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),

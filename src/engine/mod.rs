@@ -7,6 +7,7 @@ mod attestations;
 mod blobs;
 mod catalog;
 mod collect;
+mod events;
 mod history;
 mod inspect;
 mod list;
@@ -15,8 +16,10 @@ mod names;
 mod plan;
 mod pull;
 mod remote;
+mod remove;
 mod resolve;
 mod summary;
+mod tag;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,13 +30,15 @@ use crate::store::{Changes, Leases, LocalStore, Store};
 use catalog::Catalog;
 use pull::Downloads;
 
-pub use crate::registry::Credential;
+pub use crate::registry::{Credential, Proxies};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use events::EventQuery;
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
 pub use remote::RemoteImage;
+pub use remove::{RemoveOptions, Removed};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]
@@ -71,6 +76,7 @@ struct Inner {
     leases: Leases,
     registries: Registries,
     downloads: Arc<Downloads>,
+    events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
 }
@@ -97,11 +103,16 @@ impl Engine {
             store,
             catalog,
             leases: Leases::default(),
+            events: events::Events::default(),
             writer: Mutex::default(),
         };
         if interrupted {
             let collected = inner.collect(None)?;
-            tracing::info!(blobs = collected.blobs, bytes = collected.bytes, "the last process did not end in order");
+            tracing::info!(
+                blobs = collected.blobs.len(),
+                bytes = collected.bytes,
+                "the last process did not end in order"
+            );
         }
         Ok(Self(Arc::new(inner)))
     }

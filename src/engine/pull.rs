@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::Engine;
 use super::inspect::lacks_platform;
 use super::resolve::find_named;
+use crate::domain::event::Action;
 use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
@@ -270,6 +271,7 @@ impl Pulling {
             state.name(&name.to_string()).is_some() && state.sources(&target.digest).contains(&name.repository())
         };
         if is_known && !self.news && blobs.is_empty() {
+            self.engine.0.emit(Action::Pull, &name.familiar(), &name.familiar_name());
             return Ok(());
         }
         let (lease, documents) = (self.lease.clone(), std::mem::take(&mut self.documents.fetched));
@@ -277,7 +279,10 @@ impl Pulling {
         let needed = needed.chain([selection.manifest.digest]).collect();
         self.engine
             .blocking(move |inner| {
-                inner.settle(Harvest { name, target, documents, blobs: &blobs, referrers, needed, lease: &lease })
+                let names = (name.familiar(), name.familiar_name());
+                inner.settle(Harvest { name, target, documents, blobs: &blobs, referrers, needed, lease: &lease })?;
+                inner.emit(Action::Pull, &names.0, &names.1);
+                Ok(())
             })
             .await
     }

@@ -65,7 +65,7 @@ impl Default for Timeouts {
 }
 
 /// Proxies as the usual environment variables name them. The loopback is always reached directly.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     /// For `http` URLs.
     pub http: Option<String>,

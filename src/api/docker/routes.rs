@@ -12,6 +12,8 @@ use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
+use super::images::remove::image_delete;
+use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
 use super::registry::auth::system_auth;
 use super::registry::distribution::distribution_inspect;
@@ -43,6 +45,7 @@ pub fn routes() -> Vec<Route> {
 /// Images and their content.
 #[rustfmt::skip]
 pub(super) fn images() -> Vec<Route> {
+    const DELETE: Method = Method::DELETE;
     const GET: Method = Method::GET;
     const HEAD: Method = Method::HEAD;
     const POST: Method = Method::POST;
@@ -60,6 +63,8 @@ pub(super) fn images() -> Vec<Route> {
         route(POST, "/auth",                       OLDEST, system_auth),
         route(GET,  "/content/{digest}",           55,     content_read),
         route(HEAD, "/content/{digest}",           55,     content_head),
+        route(POST, "/images/{name}/tag",          OLDEST, image_tag),
+        route(DELETE, "/images/{name}",            OLDEST, image_delete),
     ]
 }
 

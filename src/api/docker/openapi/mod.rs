@@ -41,6 +41,8 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::create::image_create,
         super::registry::distribution::distribution_inspect,
         super::registry::auth::system_auth,
+        super::images::tag::image_tag,
+        super::images::remove::image_delete,
         super::content::content_read,
         super::content::content_head,
     ),

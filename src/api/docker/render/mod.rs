@@ -5,10 +5,12 @@ pub mod attestation;
 pub mod config;
 pub mod descriptor;
 pub mod detail;
+pub mod event;
 pub mod history;
 pub mod identity;
 pub mod manifest;
 pub mod message;
+pub mod removed;
 pub mod summary;
 
 #[cfg(test)]

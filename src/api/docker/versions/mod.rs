@@ -30,7 +30,7 @@ use std::sync::LazyLock;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-pub use shape::{ConfigForm, Detail, DetailShape, ListShape, LoadShape, Shape};
+pub use shape::{ConfigForm, Detail, DetailShape, EventShape, ListShape, LoadShape, Shape};
 pub use system_shape::SystemShape;
 
 use super::answer::{Failure, refusal};
@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(changes(|shape| format!("{:?}", shape.list)), [43, 44, 48, 51, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 53, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.load)), [52]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.events)), [52]);
         assert_eq!(changes(|shape| shape.name_filter.to_string()), [25]);
     }
 

@@ -252,6 +252,10 @@ impl Row {
         self.fingerprint == other.fingerprint && self.names == other.names && self.target == other.target
     }
 
+    pub(super) fn is_rendered(&self, form: u32) -> bool {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(known, _)| *known == form)
+    }
+
     fn fragment_bytes(&self) -> usize {
         self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, bytes)| bytes.len()).sum()
     }

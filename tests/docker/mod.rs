@@ -1,4 +1,12 @@
 //! The daemon as Docker's clients see it.
 
+mod attestations;
+mod content;
+mod disk;
+mod hostile;
+mod inspect;
 mod lifecycle;
+mod list;
+mod load;
 mod replay;
+mod system;

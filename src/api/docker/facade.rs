@@ -24,6 +24,7 @@ use super::answer::{self, Failure, Signature};
 use super::path;
 use super::query::Hidden;
 use super::routes::Route;
+use super::unread::Unread;
 use super::versions::{self, Form, NEWEST, OLDEST};
 use crate::domain::{Error, Result};
 
@@ -101,7 +102,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let answer = self.clone().answer(request.map(Body::new));
+        let answer = self.clone().answer(request.map(|body| Unread::wrap(Body::new(body))));
         async {
             let mut response = answer.await;
             answer::sign(&mut response);

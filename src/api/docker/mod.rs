@@ -14,6 +14,7 @@ mod registry;
 mod render;
 pub mod routes;
 pub mod system;
+mod unread;
 pub mod versions;
 
 use std::path::PathBuf;

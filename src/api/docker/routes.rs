@@ -61,10 +61,10 @@ pub(super) fn images() -> Vec<Route> {
         route(POST, "/images/create",              OLDEST, image_create),
         route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
         route(POST, "/auth",                       OLDEST, system_auth),
-        route(GET,  "/content/{digest}",           55,     content_read),
-        route(HEAD, "/content/{digest}",           55,     content_head),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),
         route(DELETE, "/images/{name}",            OLDEST, image_delete),
+        route(GET,  "/content/{digest}",           55,     content_read),
+        route(HEAD, "/content/{digest}",           55,     content_head),
     ]
 }
 

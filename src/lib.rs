@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | L0 | [`domain`] | values and their rules, without files or sockets |
 //! | L1 | [`store`] | blobs, names and leases, durable |
+//! | L2 | [`registry`] | registries: what the daemon fetches from them and sends to them |
 //! | L2 | [`archive`] | image archives as streams |
 //! | L3 | [`engine`] | what Loadline does, one verb a file |
 //! | L4 | [`api`] | the facades: Docker's REST API, containerd's gRPC services |
@@ -16,4 +17,5 @@ pub mod archive;
 pub mod daemon;
 pub mod domain;
 pub mod engine;
+pub mod registry;
 pub mod store;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::File;
 use super::flags::Flags;
 use crate::domain::error::{Error, Kind, Result};
+use crate::engine::{Proxies, PullAttestations};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
@@ -31,10 +32,14 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Mirrors of Docker Hub: http or https URLs that end with a slash, first one first.
     pub registry_mirrors: Vec<String>,
-    /// How many layers one pull fetches at a time.
+    /// How many layers are fetched at a time, in all pulls together.
     pub max_concurrent_downloads: NonZeroU32,
     /// How many layers one push sends at a time.
     pub max_concurrent_uploads: NonZeroU32,
+    /// Whose attestations a pull fetches.
+    pub pull_attestations: PullAttestations,
+    /// The proxies to reach registries through.
+    pub proxies: Proxies,
 }
 
 /// The group that may use the sockets.
@@ -69,6 +74,8 @@ pub struct Environment {
     pub data_home: Option<PathBuf>,
     /// `HOME`, likewise.
     pub home: Option<PathBuf>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or their names in lower case.
+    pub proxies: Proxies,
     /// The text of `/etc/group`; empty where it cannot be read.
     pub groups: String,
     /// Where the configuration is if no flag says so.
@@ -84,6 +91,7 @@ impl Environment {
             runtime_dir: directory("XDG_RUNTIME_DIR"),
             data_home: directory("XDG_DATA_HOME"),
             home: directory("HOME"),
+            proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
             groups: std::fs::read_to_string("/etc/group").unwrap_or_default(),
             config_file: DEFAULT_CONFIG_FILE.into(),
         }
@@ -142,6 +150,8 @@ impl Config {
                 "max-concurrent-uploads",
                 flags.max_concurrent_uploads.or(file.max_concurrent_uploads).unwrap_or(5),
             )?,
+            pull_attestations: pull_attestations(flags.pull_attestations.or(file.pull_attestations))?,
+            proxies: environment.proxies.clone(),
         };
         config.insecure_registries.iter().try_for_each(|registry| check_insecure_registry(registry))?;
         for mirror in &mut config.registry_mirrors {
@@ -165,6 +175,17 @@ impl LogLevel {
                 )));
             }
         })
+    }
+}
+
+fn pull_attestations(text: Option<String>) -> Result<PullAttestations> {
+    match text.as_deref() {
+        None => Ok(PullAttestations::default()),
+        Some("platform") => Ok(PullAttestations::Platform),
+        Some("all") => Ok(PullAttestations::All),
+        Some(other) => {
+            Err(Error::invalid(format!("invalid value {other:?} of pull-attestations: not platform or all")))
+        }
     }
 }
 
@@ -208,6 +229,7 @@ fn refuse_conflicts(flags: &Flags, file: &File, path: &Path) -> Result<()> {
         given(flags.max_concurrent_uploads.as_ref()),
         given(file.max_concurrent_uploads.as_ref()),
     );
+    both("pull-attestations", given(flags.pull_attestations.as_ref()), given(file.pull_attestations.as_ref()));
     if conflicts.is_empty() {
         return Ok(());
     }

@@ -25,6 +25,7 @@ pub struct File {
     pub registry_mirrors: Option<Vec<String>>,
     pub max_concurrent_downloads: Option<u32>,
     pub max_concurrent_uploads: Option<u32>,
+    pub pull_attestations: Option<String>,
 }
 
 impl File {
@@ -62,6 +63,7 @@ impl File {
             registry_mirrors: take(&mut keys, "registry-mirrors")?,
             max_concurrent_downloads: take(&mut keys, "max-concurrent-downloads")?,
             max_concurrent_uploads: take(&mut keys, "max-concurrent-uploads")?,
+            pull_attestations: take(&mut keys, "pull-attestations")?,
         };
         if !keys.is_empty() {
             let names: Vec<String> = keys.keys().map(|key| format!("{key:?}")).collect();
@@ -90,7 +92,7 @@ mod tests {
         let file = File::parse(
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
-                "max-concurrent-downloads": 7, "max-concurrent-uploads": 2}"#,
+                "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "pull-attestations": "all"}"#,
         )
         .unwrap();
         let expected = File {
@@ -103,6 +105,7 @@ mod tests {
             registry_mirrors: Some(vec!["https://mirror.example".into()]),
             max_concurrent_downloads: Some(7),
             max_concurrent_uploads: Some(2),
+            pull_attestations: Some("all".into()),
         };
         assert_eq!(file, expected);
     }

@@ -63,11 +63,15 @@ pub struct Flags {
     #[arg(long = "registry-mirror", value_name = "URL")]
     pub registry_mirrors: Vec<String>,
 
-    /// How many layers one pull fetches at a time [default: 3]
+    /// How many layers are fetched at a time, in all pulls together [default: 3]
     #[arg(long, value_name = "N")]
     pub max_concurrent_downloads: Option<u32>,
 
     /// How many layers one push sends at a time [default: 5]
     #[arg(long, value_name = "N")]
     pub max_concurrent_uploads: Option<u32>,
+
+    /// Whose attestations a pull fetches: those of the platform that is pulled, or all [default: platform]
+    #[arg(long, value_name = "platform|all")]
+    pub pull_attestations: Option<String>,
 }

@@ -14,7 +14,13 @@ use crate::engine::{Engine, Settings};
 /// # Errors
 /// `Conflict` where another process uses the data root.
 pub fn open_engine(config: &Config) -> Result<Engine> {
-    Engine::open(Settings { data_root: config.data_root.clone() })
+    let mut settings = Settings::new(&config.data_root);
+    settings.registry.insecure.clone_from(&config.insecure_registries);
+    settings.registry.mirrors.clone_from(&config.registry_mirrors);
+    settings.registry.proxies = config.proxies.clone();
+    settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
+    settings.pull_attestations = config.pull_attestations;
+    Engine::open(settings)
 }
 
 /// Ends the engine in order. What was acknowledged is durable already, so a failure here costs the next start a check.

@@ -22,6 +22,8 @@ pub struct ImageSummary {
     pub size: u64,
     /// What stands under the image's index, or the image's one manifest, in order.
     pub manifests: Vec<ManifestSummary>,
+    /// The repositories that the image was pulled from, with their registries; empty where it came otherwise.
+    pub sources: Vec<String>,
 }
 
 /// One manifest of an image.
@@ -62,6 +64,8 @@ pub struct ImageDetail {
     pub last_tag_time: jiff::Timestamp,
     /// What stands under the image's index.
     pub manifests: Vec<ManifestSummary>,
+    /// The repositories that the image was pulled from, with their registries; empty where it came otherwise.
+    pub sources: Vec<String>,
 }
 
 /// One step of an image's history, newest first in lists.

@@ -10,9 +10,11 @@ pub mod image;
 pub mod manifest;
 pub mod platform;
 pub mod reference;
+pub mod secret;
 
 pub use descriptor::{Descriptor, MediaType, StringMap};
 pub use digest::Digest;
 pub use error::{Error, Kind, Result};
 pub use platform::Platform;
 pub use reference::Reference;
+pub use secret::Secret;

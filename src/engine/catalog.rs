@@ -14,7 +14,7 @@ use super::summary;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
 use crate::domain::{Descriptor, Digest, Reference};
-use crate::store::{BlobRecord, Changes, Contents, NameRecord};
+use crate::store::{BlobRecord, Changes, Contents, NameRecord, Sources};
 
 /// How many bytes of rendered images are kept. Ten thousand images of three platforms take about half of it.
 const FRAGMENT_BUDGET: usize = 96 << 20;
@@ -63,6 +63,8 @@ pub(super) struct State {
     names: BTreeMap<String, Arc<NameRecord>>,
     /// Names by the digest that they point at.
     targets: HashMap<Digest, Vec<String>>,
+    /// Where images were pulled from, by the digest of their target.
+    sources: HashMap<Digest, Sources>,
     /// Documents by the digest of their subject, whether that is here or not.
     referrers: HashMap<Digest, Vec<Digest>>,
 }
@@ -92,6 +94,7 @@ pub(super) struct Applied {
     documents: Vec<(Digest, Document)>,
     configs: Vec<(Digest, ConfigSummary)>,
     names: Vec<(String, Option<NameRecord>)>,
+    sources: Vec<(Digest, Sources)>,
     removed: Vec<Digest>,
 }
 
@@ -104,6 +107,7 @@ impl Applied {
             documents: changes.documents.clone(),
             configs: changes.configs.clone(),
             names: changes.names.clone(),
+            sources: changes.sources.clone(),
             removed: changes.removed.clone(),
         }
     }
@@ -119,6 +123,7 @@ impl Catalog {
         for (name, record) in contents.names {
             state.set_name(name, record);
         }
+        state.sources = contents.sources.into_iter().collect();
         Self { state: RwLock::new(state), snapshot: Mutex::default(), fragment_bytes: AtomicUsize::new(0) }
     }
 
@@ -146,6 +151,7 @@ impl Catalog {
                 state.set_name(name, record);
             }
         }
+        state.sources.extend(applied.sources);
         for digest in &applied.removed {
             state.remove_blob(digest);
         }
@@ -234,7 +240,7 @@ impl Row {
         Some(Self {
             created: config.as_ref().and_then(|config| config.created).unwrap_or_default(),
             config,
-            fingerprint: tree.fingerprint(),
+            fingerprint: tree.fingerprint(state.sources(&record.target.digest)),
             target: record.target.clone(),
             names: references,
             fragments: Mutex::default(),
@@ -303,6 +309,11 @@ impl State {
         self.names.get(name)
     }
 
+    /// The repositories that an image was pulled from; none where it came otherwise.
+    pub(super) fn sources(&self, target: &Digest) -> &[String] {
+        self.sources.get(target).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Every name, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = (&str, &Arc<NameRecord>)> {
         self.names.iter().map(|(name, record)| (name.as_str(), record))
@@ -363,6 +374,7 @@ impl State {
     fn remove_blob(&mut self, digest: &Digest) {
         self.blobs.remove(digest);
         self.configs.remove(digest);
+        self.sources.remove(digest);
         let Some(document) = self.documents.remove(digest) else { return };
         if let Some(subject) = document.subject()
             && let Some(referrers) = self.referrers.get_mut(&subject.digest)

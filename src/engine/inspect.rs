@@ -47,6 +47,7 @@ impl Inner {
                 size: shown.map_or(0, |branch| branch.content_size),
                 last_tag_time: moment(updated.map(|record| record.updated_at).max().unwrap_or_default()),
                 manifests: tree.summaries(),
+                sources: state.sources(&image.record.target.digest).to_vec(),
             };
             let config = shown.and_then(|branch| branch.manifest).map(|manifest| manifest.config.digest.clone());
             (detail, config)

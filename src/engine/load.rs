@@ -233,8 +233,8 @@ impl Loading<'_> {
             documents: plan.documents,
             configs: plan.configs,
             names,
-            removed: Vec::new(),
             now,
+            ..Changes::default()
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
         for image in &plan.images {

@@ -16,6 +16,8 @@ mod load;
 mod names;
 mod plan;
 mod prune;
+mod pull;
+mod remote;
 mod remove;
 mod resolve;
 mod summary;
@@ -25,9 +27,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Error, Result};
+use crate::registry::{self, Registries};
 use crate::store::{Changes, Leases, LocalStore, Store};
 use catalog::Catalog;
+use pull::Downloads;
 
+pub use crate::registry::{Credential, Proxies};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use disk_usage::DiskUsage;
@@ -35,6 +40,8 @@ pub use events::EventQuery;
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use prune::Pruned;
+pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
+pub use remote::RemoteImage;
 pub use remove::{RemoveOptions, Removed};
 
 /// What an engine is opened with.
@@ -42,6 +49,24 @@ pub use remove::{RemoveOptions, Removed};
 pub struct Settings {
     /// The directory that everything is kept under.
     pub data_root: PathBuf,
+    /// How registries are reached.
+    pub registry: registry::Settings,
+    /// How many blobs are fetched at a time, in all pulls together.
+    pub max_concurrent_downloads: usize,
+    /// Whose attestations a pull fetches.
+    pub pull_attestations: PullAttestations,
+}
+
+impl Settings {
+    /// The default settings for a data root.
+    pub fn new(data_root: impl Into<PathBuf>) -> Self {
+        Self {
+            data_root: data_root.into(),
+            registry: registry::Settings::default(),
+            max_concurrent_downloads: 3,
+            pull_attestations: PullAttestations::default(),
+        }
+    }
 }
 
 /// The engine of one data root. Clones are handles to the same one.
@@ -53,6 +78,8 @@ struct Inner {
     store: Arc<dyn Store>,
     catalog: Catalog,
     leases: Leases,
+    registries: Registries,
+    downloads: Arc<Downloads>,
     events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
@@ -64,7 +91,7 @@ impl Engine {
     /// After a crash, content that nothing refers to is collected before anything is served.
     ///
     /// # Errors
-    /// `Conflict` where another process uses the data root.
+    /// `Conflict` where another process uses the data root; `InvalidArgument` where the settings for registries are wrong.
     pub fn open(settings: Settings) -> Result<Self> {
         let store = LocalStore::open(&settings.data_root)?;
         Self::with_store(settings, Arc::new(store))
@@ -74,6 +101,8 @@ impl Engine {
         let catalog = Catalog::new(store.contents()?);
         let interrupted = store.was_interrupted();
         let inner = Inner {
+            registries: Registries::new(settings.registry.clone())?,
+            downloads: Downloads::new(store.clone(), settings.max_concurrent_downloads),
             settings,
             store,
             catalog,

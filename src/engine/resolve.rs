@@ -97,7 +97,8 @@ impl Resolved {
     }
 }
 
-fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
+/// What a reference points at; `None` where it is no name of an image.
+pub(super) fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
     if let Some(record) = state.name(&reference.to_string()) {
         return Some(record.clone());
     }

@@ -136,10 +136,11 @@ impl<'a> Tree<'a> {
             .collect()
     }
 
-    /// A number that differs, as good as always, where presence under this target differs. The tree itself never
-    /// changes under one digest.
-    pub(super) fn fingerprint(&self) -> u64 {
+    /// A number that differs, as good as always, where presence under this target or its sources differ. The tree
+    /// itself never changes under one digest.
+    pub(super) fn fingerprint(&self, sources: &[String]) -> u64 {
         let mut hasher = DefaultHasher::new();
+        sources.hash(&mut hasher);
         for branch in &self.manifests {
             (&branch.descriptor.digest, branch.available, branch.content_size, branch.config.is_some())
                 .hash(&mut hasher);
@@ -174,6 +175,7 @@ pub(super) fn summarize(state: &State, row: &Row, names: &[Reference]) -> ImageS
             .map(|name| name.trimmed().with_digest(row.target.digest.clone()).familiar())
             .into_iter()
             .collect(),
+        sources: state.sources(&row.target.digest).to_vec(),
         size: manifests.iter().map(|manifest| manifest.content_size).sum(),
         manifests,
     }

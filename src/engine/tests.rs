@@ -19,7 +19,7 @@ const APP_ID: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b90
 const LEGACY_ID: &str = "sha256:006caab3563e9a6187e8ad7c085ad66910e5587c3aa0621761a64e81561b23d5";
 
 fn engine() -> Engine {
-    let settings = Settings { data_root: PathBuf::from("/nowhere") };
+    let settings = Settings::new("/nowhere");
     Engine::with_store(settings, Arc::new(MemoryStore::new())).unwrap()
 }
 

@@ -92,6 +92,7 @@ fn records_are_set_and_removed(store: &impl Store) {
         documents: vec![(digest.clone(), Document::Index(index.clone()))],
         configs: vec![(digest.clone(), config.clone())],
         names: vec![("a".to_owned(), Some(name(&digest))), ("b".to_owned(), Some(name(&digest)))],
+        sources: vec![(digest.clone(), vec!["registry.example:5000/a".to_owned()])],
         ..Changes::default()
     };
     store.commit(changes).unwrap();
@@ -99,6 +100,7 @@ fn records_are_set_and_removed(store: &impl Store) {
     assert_eq!(contents.documents, [(digest.clone(), Document::Index(index))]);
     assert_eq!(contents.configs, [(digest.clone(), config)]);
     assert_eq!(contents.names, [("a".to_owned(), name(&digest)), ("b".to_owned(), name(&digest))]);
+    assert_eq!(contents.sources, [(digest.clone(), vec!["registry.example:5000/a".to_owned()])]);
     let open = store.open(&digest).unwrap();
     let gone = Changes {
         names: vec![("a".to_owned(), None), ("b".to_owned(), None)],
@@ -108,6 +110,7 @@ fn records_are_set_and_removed(store: &impl Store) {
     store.commit(gone).unwrap();
     let contents = store.contents().unwrap();
     assert!(contents.names.is_empty() && contents.documents.is_empty() && contents.configs.is_empty());
+    assert!(contents.sources.is_empty());
     assert!(store.open(&digest).is_err());
     let mut bytes = [0; 5];
     assert_eq!((open.read_at(&mut bytes, 0).unwrap(), &bytes), (5, b"index"), "an open reader keeps the bytes");

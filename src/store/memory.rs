@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, NameRecord, ReadAt, Staged, StagedContent, Store,
+    BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, NameRecord, ReadAt, Sources, Staged, StagedContent,
+    Store,
 };
 use crate::domain::digest::{Algorithm, Hasher};
 use crate::domain::manifest::{ConfigSummary, Document};
@@ -24,6 +25,7 @@ struct State {
     documents: BTreeMap<Digest, Document>,
     configs: BTreeMap<Digest, ConfigSummary>,
     names: BTreeMap<String, NameRecord>,
+    sources: BTreeMap<Digest, Sources>,
     next_ingest: u64,
 }
 
@@ -81,6 +83,7 @@ impl Store for MemoryStore {
             documents: state.documents.clone().into_iter().collect(),
             configs: state.configs.clone().into_iter().collect(),
             names: state.names.clone().into_iter().collect(),
+            sources: state.sources.clone().into_iter().collect(),
         })
     }
 
@@ -95,6 +98,7 @@ impl Store for MemoryStore {
         }
         state.documents.extend(changes.documents);
         state.configs.extend(changes.configs);
+        state.sources.extend(changes.sources);
         for (name, record) in changes.names {
             match record {
                 Some(record) => state.names.insert(name, record),
@@ -105,6 +109,7 @@ impl Store for MemoryStore {
             state.blobs.remove(&digest);
             state.documents.remove(&digest);
             state.configs.remove(&digest);
+            state.sources.remove(&digest);
         }
         Ok(())
     }

@@ -149,6 +149,9 @@ pub struct NameRecord {
     pub updated_at: i64,
 }
 
+/// The repositories that an image was pulled from, each with its registry (and port), in the order of first pulls.
+pub type Sources = Vec<String>;
+
 /// Everything that a store keeps, but for the blobs' bytes.
 #[derive(Debug, Default, PartialEq)]
 pub struct Contents {
@@ -156,6 +159,8 @@ pub struct Contents {
     pub documents: Vec<(Digest, Document)>,
     pub configs: Vec<(Digest, ConfigSummary)>,
     pub names: Vec<(String, NameRecord)>,
+    /// The repositories that images were pulled from, by the digest of the image's target.
+    pub sources: Vec<(Digest, Sources)>,
 }
 
 /// One step from one state of a store to the next.
@@ -168,7 +173,9 @@ pub struct Changes {
     pub configs: Vec<(Digest, ConfigSummary)>,
     /// Names that are set, or removed where the record is absent. Applied in order.
     pub names: Vec<(String, Option<NameRecord>)>,
-    /// Blobs that vanish, with their parsed forms.
+    /// Where images come from; what was recorded before is replaced.
+    pub sources: Vec<(Digest, Sources)>,
+    /// Blobs that vanish, with their parsed forms and where they came from.
     pub removed: Vec<Digest>,
     /// The time that new blobs are recorded under, in nanoseconds since the Unix epoch.
     pub now: i64,
@@ -181,6 +188,7 @@ impl Changes {
             && self.documents.is_empty()
             && self.configs.is_empty()
             && self.names.is_empty()
+            && self.sources.is_empty()
             && self.removed.is_empty()
     }
 }

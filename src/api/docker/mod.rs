@@ -10,6 +10,7 @@ mod path;
 mod ping;
 pub mod query;
 mod range;
+mod registry;
 mod render;
 pub mod routes;
 pub mod system;

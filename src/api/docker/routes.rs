@@ -7,6 +7,7 @@ use http::Method;
 use super::App;
 use super::content::{content_head, content_read};
 use super::images::attestations::image_attestations;
+use super::images::create::image_create;
 use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
@@ -15,6 +16,8 @@ use super::images::prune::image_prune;
 use super::images::remove::image_delete;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
+use super::registry::auth::system_auth;
+use super::registry::distribution::distribution_inspect;
 use super::versions::OLDEST;
 
 /// One operation of the API.
@@ -56,6 +59,9 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/history",      OLDEST, image_history),
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
+        route(POST, "/images/create",              OLDEST, image_create),
+        route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
+        route(POST, "/auth",                       OLDEST, system_auth),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),
         route(DELETE, "/images/{name}",            OLDEST, image_delete),
         route(POST, "/images/prune",               25,     image_prune),

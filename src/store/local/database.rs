@@ -13,6 +13,7 @@ const BLOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("blobs");
 const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
 const CONFIGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("configs");
 const NAMES: TableDefinition<&str, &[u8]> = TableDefinition::new("names");
+const SOURCES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sources");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
 /// The form of the records. A database of another form is refused, never misread.
@@ -50,6 +51,7 @@ impl Database {
             blobs: by_digest(&read, BLOBS)?,
             documents: by_digest(&read, DOCUMENTS)?,
             configs: by_digest(&read, CONFIGS)?,
+            sources: by_digest(&read, SOURCES)?,
             names: {
                 let table = read.open_table(NAMES).map_err(failed)?;
                 let rows = table.iter().map_err(failed)?;
@@ -84,6 +86,7 @@ fn initialize(database: &redb::Database) -> Result<String> {
         write.open_table(DOCUMENTS).map_err(failed)?;
         write.open_table(CONFIGS).map_err(failed)?;
         write.open_table(NAMES).map_err(failed)?;
+        write.open_table(SOURCES).map_err(failed)?;
         let mut meta = write.open_table(META).map_err(failed)?;
         let format = meta.get("format").map_err(failed)?.map(|value| value.value().to_owned());
         match format.as_deref() {
@@ -139,10 +142,15 @@ fn write(database: &redb::Database, blobs: &[(Digest, BlobRecord)], changes: &Ch
                 None => names.remove(name.as_str()).map_err(failed)?,
             };
         }
+        let mut sources = write.open_table(SOURCES).map_err(failed)?;
+        for (digest, repositories) in &changes.sources {
+            sources.insert(digest.bytes(), encode(repositories)?.as_slice()).map_err(failed)?;
+        }
         for digest in &changes.removed {
             table.remove(digest.bytes()).map_err(failed)?;
             documents.remove(digest.bytes()).map_err(failed)?;
             configs.remove(digest.bytes()).map_err(failed)?;
+            sources.remove(digest.bytes()).map_err(failed)?;
         }
     }
     write.commit().map_err(failed)

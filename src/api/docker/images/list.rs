@@ -16,7 +16,7 @@ use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
-use crate::api::docker::versions::{Form, Shape};
+use crate::api::docker::versions::{Detail, Form, Shape};
 use crate::domain::filter::Filters;
 use crate::domain::{Error, Result, image};
 use crate::engine::{Engine, ListQuery, ListedImage, Listing};
@@ -67,14 +67,16 @@ const WAITING: usize = 2;
     ),
 )]
 pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {
-    let manifests = query.flag("manifests");
-    if query.flag("identity") && !manifests {
-        return Err(Error::invalid("conflicting options: identity requires manifests=1").into());
-    }
+    let detail = match (query.flag("manifests"), query.flag("identity")) {
+        (false, true) => return Err(Error::invalid("conflicting options: identity requires manifests=1").into()),
+        (false, false) => Detail::Row,
+        (true, false) => Detail::Manifests,
+        (true, true) => Detail::Identity,
+    };
     let wanted = ListQuery { filters: filters(&query, shape)?, shared_size: query.flag("shared-size") };
     let (sender, receiver) = mpsc::channel(WAITING);
     let engine = app.engine;
-    tokio::task::spawn_blocking(move || write(&engine, &wanted, shape, manifests, &sender));
+    tokio::task::spawn_blocking(move || write(&engine, &wanted, shape, detail, &sender));
     answer(receiver).await
 }
 
@@ -103,7 +105,7 @@ enum Part {
 }
 
 /// Writes the list, chunk by chunk, until the client hangs up.
-fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to: &mpsc::Sender<Part>) {
+fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, detail: Detail, to: &mpsc::Sender<Part>) {
     // A send fails where the client hung up: then there is nobody to write for.
     let listing = match engine.list(wanted) {
         Ok(listing) => listing,
@@ -112,8 +114,8 @@ fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to
             return;
         }
     };
-    let form = shape.list_forms[usize::from(manifests)];
-    let fragment = |row: &ListedImage| row.fragment(form, |summary, out| render(summary, shape, manifests, None, out));
+    let form = shape.list_forms[detail as usize];
+    let fragment = |row: &ListedImage| row.fragment(form, |summary, out| render(summary, shape, detail, None, out));
     let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let new = listing.rows.last().is_some_and(|row| row.shared_size.is_none() && !row.is_rendered(form));
@@ -127,7 +129,7 @@ fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to
                     .for_each(|(_, row)| drop(fragment(row)));
             });
         }
-        write_rows(&listing, shape, manifests, &fragment, &done, to);
+        write_rows(&listing, shape, detail, &fragment, &done, to);
         done.store(usize::MAX, Ordering::Relaxed);
     });
 }
@@ -136,7 +138,7 @@ fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to
 fn write_rows(
     listing: &Listing,
     shape: &Shape,
-    manifests: bool,
+    detail: Detail,
     fragment: &impl Fn(&ListedImage) -> Bytes,
     done: &AtomicUsize,
     to: &mpsc::Sender<Part>,
@@ -149,7 +151,7 @@ fn write_rows(
         }
         done.store(at, Ordering::Relaxed);
         match row.shared_size {
-            Some(_) => render(&row.summary(), shape, manifests, row.shared_size, &mut chunk),
+            Some(_) => render(&row.summary(), shape, detail, row.shared_size, &mut chunk),
             None => chunk.extend_from_slice(&fragment(row)),
         }
         if chunk.len() >= CHUNK {
@@ -163,8 +165,8 @@ fn write_rows(
     let _ = to.blocking_send(Part::Last(chunk.into()));
 }
 
-fn render(image: &image::ImageSummary, shape: &Shape, manifests: bool, shared_size: Option<u64>, out: &mut Vec<u8>) {
-    let row = ImageSummary::new(image, &shape.list, manifests, shared_size);
+fn render(image: &image::ImageSummary, shape: &Shape, detail: Detail, shared_size: Option<u64>, out: &mut Vec<u8>) {
+    let row = ImageSummary::new(image, &shape.list, detail, shared_size);
     // Texts and numbers always serialise, and writing to memory does not fail.
     let _ = serde_json::to_writer(out, &row);
 }

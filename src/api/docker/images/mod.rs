@@ -1,6 +1,7 @@
 //! Operations on images: decode, call the engine, encode.
 
 pub mod attestations;
+pub mod create;
 pub mod history;
 pub mod inspect;
 pub mod list;

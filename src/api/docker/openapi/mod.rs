@@ -24,6 +24,7 @@ const EXTENSION: &str = "x-loadline-extension";
     tags(
         (name = "Image", description = "Images, their platforms and their attestations"),
         (name = "Content", description = "Blobs"),
+        (name = "Distribution", description = "Images in their registries"),
         (name = "System", description = "The daemon"),
         (name = "Container", description = "Containers, of which there are none"),
         (name = "Volume", description = "Volumes, of which there are none"),
@@ -37,6 +38,9 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::history::image_history,
         super::images::attestations::image_attestations,
         super::images::load::image_load,
+        super::images::create::image_create,
+        super::registry::distribution::distribution_inspect,
+        super::registry::auth::system_auth,
         super::images::tag::image_tag,
         super::images::remove::image_delete,
         super::images::prune::image_prune,

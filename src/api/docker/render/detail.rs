@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::config::{ConfigJson, ImageConfig};
 use super::descriptor::OciDescriptor;
+use super::identity::{Identity, identity};
 use super::manifest::{self, ImageManifestSummary};
 use crate::api::docker::versions::DetailShape;
 use crate::domain::descriptor::DescriptorJson;
@@ -94,6 +95,10 @@ pub struct ImageInspect<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     manifests: Option<Vec<ImageManifestSummary<'a>>>,
+    /// Where the image comes from, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    identity: Option<Identity<'a>>,
 }
 
 /// How an image is kept.
@@ -161,7 +166,8 @@ impl<'a> ImageInspect<'a> {
             root_fs: RootFs { r#type: kind, layers },
             metadata: ImageMetadata { last_tag_time: image.last_tag_time.to_string() },
             descriptor: shape.descriptor.then(|| image.target.json()),
-            manifests: if manifests { manifest::manifests(&image.manifests, shape.statements) } else { None },
+            manifests: if manifests { manifest::manifests(&image.manifests, shape.statements, None) } else { None },
+            identity: if shape.identity { identity(&image.sources) } else { None },
         }
     }
 }

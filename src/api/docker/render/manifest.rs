@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::attestation::StatementDescriptor;
 use super::descriptor::{OciDescriptor, OciPlatform};
+use super::identity::{Identity, identity};
 use crate::domain::Digest;
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::image::{ManifestKind, ManifestSummary};
@@ -64,6 +65,10 @@ pub struct ManifestSize {
 pub struct ImageData<'a> {
     #[schema(value_type = OciPlatform)]
     platform: PlatformJson<'a>,
+    /// Where the image comes from, if that was asked for and is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    identity: Option<Identity<'a>>,
     #[schema(inline = false)]
     size: UnpackedSize,
     /// The containers that use the image: none, because Loadline runs no containers.
@@ -92,18 +97,26 @@ pub struct AttestationData<'a> {
     statements: Option<Vec<StatementDescriptor<'a>>>,
 }
 
-/// The manifests of an image; absent where there are none. `statements` says whether attestations show theirs.
-pub fn manifests(manifests: &[ManifestSummary], statements: bool) -> Option<Vec<ImageManifestSummary<'_>>> {
-    let shown: Vec<_> = manifests.iter().map(|manifest| ImageManifestSummary::new(manifest, statements)).collect();
+/// The manifests of an image; absent where there are none. `statements` says whether attestations show theirs, `sources`
+/// where the image was pulled from, if that is to be shown.
+pub fn manifests<'a>(
+    manifests: &'a [ManifestSummary],
+    statements: bool,
+    sources: Option<&'a [String]>,
+) -> Option<Vec<ImageManifestSummary<'a>>> {
+    let summary = |manifest| ImageManifestSummary::new(manifest, statements, sources);
+    let shown: Vec<_> = manifests.iter().map(summary).collect();
     (!shown.is_empty()).then_some(shown)
 }
 
 impl<'a> ImageManifestSummary<'a> {
-    fn new(manifest: &'a ManifestSummary, with_statements: bool) -> Self {
+    fn new(manifest: &'a ManifestSummary, with_statements: bool, sources: Option<&'a [String]>) -> Self {
         let (kind, image_data, attestation_data) = match &manifest.kind {
             ManifestKind::Image { platform } => {
                 let size = UnpackedSize { unpacked: 0 };
-                ("image", Some(ImageData { platform: PlatformJson(platform), size, containers: None }), None)
+                // What is not here was not pulled.
+                let identity = sources.filter(|_| manifest.available).and_then(identity);
+                ("image", Some(ImageData { platform: PlatformJson(platform), identity, size, containers: None }), None)
             }
             ManifestKind::Attestation { subject, statements } => {
                 let statements = statements.as_deref().filter(|_| with_statements);

@@ -35,6 +35,72 @@ pub struct LoadMessage<'a> {
     pub error: Option<&'a str>,
 }
 
+/// One line of the answer to a pull or push.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferMessage<'a> {
+    /// What happens, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Downloading", nullable = false)]
+    pub status: Option<&'a str>,
+    /// How far a blob is; on every line about a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    pub progress_detail: Option<ProgressDetail>,
+    /// The beginning of a blob's digest, or the tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "f2f97cca978b", nullable = false)]
+    pub id: Option<&'a str>,
+    /// What went wrong; this line is the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    pub error_detail: Option<ErrorDetail<'a>>,
+    /// The text of `errorDetail` again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<&'a str>,
+}
+
+/// How far a blob is, in bytes.
+#[derive(Default, Serialize, ToSchema)]
+pub struct ProgressDetail {
+    /// Bytes that are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub current: Option<u64>,
+    /// All bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub total: Option<u64>,
+    /// Whether clients are to show no numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hidecounts: Option<bool>,
+}
+
+impl<'a> TransferMessage<'a> {
+    /// A line about the whole.
+    pub fn status(text: &'a str, id: Option<&'a str>) -> Self {
+        Self { status: Some(text), progress_detail: None, id, error_detail: None, error: None }
+    }
+
+    /// A line about a blob.
+    pub fn blob(text: &'a str, id: &'a str, progress: ProgressDetail) -> Self {
+        Self { progress_detail: Some(progress), ..Self::status(text, Some(id)) }
+    }
+
+    /// The line that ends a failed stream.
+    pub fn failed(text: &'a str) -> Self {
+        Self {
+            status: None,
+            progress_detail: None,
+            id: None,
+            error_detail: Some(ErrorDetail { message: text }),
+            error: Some(text),
+        }
+    }
+}
+
 impl<'a> LoadMessage<'a> {
     /// A line that tells of progress.
     pub fn stream(text: &'a str) -> Self {

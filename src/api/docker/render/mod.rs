@@ -7,6 +7,7 @@ pub mod descriptor;
 pub mod detail;
 pub mod event;
 pub mod history;
+pub mod identity;
 pub mod manifest;
 pub mod message;
 pub mod removed;

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
 use super::manifest::{self, ImageManifestSummary};
-use crate::api::docker::versions::ListShape;
+use crate::api::docker::versions::{Detail, ListShape};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::{Digest, StringMap, image};
 
@@ -50,8 +50,13 @@ pub struct ImageSummary<'a> {
 }
 
 impl<'a> ImageSummary<'a> {
-    /// The row of an image in a form. Manifests are shown where they were asked for.
-    pub fn new(image: &'a image::ImageSummary, shape: &ListShape, manifests: bool, shared_size: Option<u64>) -> Self {
+    /// The row of an image in a form.
+    pub fn new(image: &'a image::ImageSummary, shape: &ListShape, detail: Detail, shared_size: Option<u64>) -> Self {
+        let manifests = match detail {
+            Detail::Row => None,
+            Detail::Manifests => manifest::manifests(&image.manifests, shape.statements, None),
+            Detail::Identity => manifest::manifests(&image.manifests, shape.statements, Some(&image.sources)),
+        };
         let unnamed = image.repo_tags.is_empty() && image.repo_digests.is_empty();
         let names = |names: &'a [String], none| {
             if unnamed && shape.none_names { Names::None(none) } else { Names::Some(names) }
@@ -63,7 +68,7 @@ impl<'a> ImageSummary<'a> {
             labels: Labels(&image.labels),
             parent_id: "",
             descriptor: shape.descriptor.then(|| image.target.json()),
-            manifests: if manifests { manifest::manifests(&image.manifests, shape.statements) } else { None },
+            manifests,
             repo_digests: names(&image.repo_digests, "<none>@<none>"),
             repo_tags: names(&image.repo_tags, "<none>:<none>"),
             shared_size: shared_size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX)),

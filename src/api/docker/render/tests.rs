@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::detail::ImageInspect;
 use super::history::ImageHistoryResponseItem;
 use super::summary::ImageSummary;
-use crate::api::docker::versions::shape;
+use crate::api::docker::versions::{Detail, shape};
 use crate::domain::attestation::Statement;
 use crate::domain::image::{self, HistoryItem, ManifestKind, ManifestSummary};
 use crate::domain::manifest::{HistoryStep, ImageConfig};
@@ -58,6 +58,7 @@ fn summary(row: &Value) -> image::ImageSummary {
         repo_digests: texts(&row["RepoDigests"]),
         size: row["Size"].as_u64().unwrap(),
         manifests: manifests(row),
+        sources: vec![],
     }
 }
 
@@ -81,6 +82,7 @@ fn detail(answer: &Value, fixture: &str, name: &str) -> image::ImageDetail {
         size: answer["Size"].as_u64().unwrap(),
         last_tag_time: answer["Metadata"]["LastTagTime"].as_str().unwrap().parse().unwrap(),
         manifests: manifests(answer),
+        sources: vec![],
     }
 }
 
@@ -107,8 +109,10 @@ fn lists_are_as_recorded_in_every_version() {
     let recordings = recordings();
     let newest = recordings["list-manifests-1.55"].as_array().unwrap();
     for minor in VERSIONS {
-        for (id, asked) in [(format!("list-1.{minor}"), false), (format!("list-manifests-1.{minor}"), true)] {
-            let shown = asked && minor >= 47;
+        for (id, asked) in
+            [(format!("list-1.{minor}"), Detail::Row), (format!("list-manifests-1.{minor}"), Detail::Manifests)]
+        {
+            let shown = if minor >= 47 { asked } else { Detail::Row };
             let rows: Vec<Value> = newest
                 .iter()
                 .map(|row| {
@@ -156,6 +160,7 @@ fn unnamed(manifests: Vec<ManifestSummary>) -> image::ImageSummary {
         repo_digests: vec![],
         size: 0,
         manifests,
+        sources: vec![],
     }
 }
 
@@ -168,7 +173,8 @@ fn statements_are_shown_from_1_55_on_unless_their_manifest_is_not_here() {
     let attestation = |statements| plain(ManifestKind::Attestation { subject: Digest::of(b"subject"), statements });
     let image = unnamed(vec![attestation(Some(vec![statement])), attestation(Some(vec![])), attestation(None)]);
     let data = |minor| {
-        let row = serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, true, Some(5))).unwrap();
+        let row =
+            serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, Detail::Manifests, Some(5))).unwrap();
         assert_eq!(row["SharedSize"], 5);
         row["Manifests"].as_array().unwrap().iter().map(|one| one["AttestationData"].clone()).collect::<Vec<_>>()
     };
@@ -191,7 +197,7 @@ fn statements_are_shown_from_1_55_on_unless_their_manifest_is_not_here() {
 #[test]
 fn an_image_without_names_had_a_word_for_it() {
     let image = unnamed(vec![plain(ManifestKind::Unknown)]);
-    let row = |minor| serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, false, None)).unwrap();
+    let row = |minor| serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, Detail::Row, None)).unwrap();
     assert_eq!((&row(42)["RepoTags"], &row(42)["RepoDigests"]), (&json!(["<none>:<none>"]), &json!(["<none>@<none>"])));
     assert_eq!((&row(43)["RepoTags"], &row(43)["RepoDigests"]), (&json!([]), &json!([])));
 }
@@ -206,6 +212,7 @@ fn an_image_without_a_configuration_still_has_an_answer() {
         size: 0,
         last_tag_time: jiff::Timestamp::UNIX_EPOCH,
         manifests: vec![],
+        sources: vec![],
     };
     let show = |minor| serde_json::to_value(ImageInspect::new(&image, &shape(minor).detail, true)).unwrap();
     let newest = show(55);
@@ -230,6 +237,7 @@ fn times_keep_their_offset_and_lose_idle_digits() {
             size: 0,
             last_tag_time: jiff::Timestamp::UNIX_EPOCH,
             manifests: vec![],
+            sources: vec![],
         };
         let answer = serde_json::to_value(ImageInspect::new(&image, &shape(55).detail, false)).unwrap();
         assert_eq!(answer["Created"], shown, "{written}");

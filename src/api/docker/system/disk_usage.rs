@@ -10,7 +10,7 @@ use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
 use crate::api::docker::render::usage::{ImagesDiskUsage, Nothing, SystemDataUsageResponse};
-use crate::api::docker::versions::{Form, ListShape};
+use crate::api::docker::versions::{Detail, Form, ListShape};
 use crate::domain::{Error, Result};
 use crate::engine::{DiskUsage, ListedImage};
 
@@ -96,7 +96,7 @@ fn images(rows: &[ListedImage], shape: &ListShape) -> Result<Box<RawValue>> {
             text.push(b',');
         }
         let summary = row.summary();
-        serde_json::to_writer(&mut text, &ImageSummary::new(&summary, &shape, false, row.shared_size))
+        serde_json::to_writer(&mut text, &ImageSummary::new(&summary, &shape, Detail::Row, row.shared_size))
             .map_err(failed)?;
     }
     text.push(b']');

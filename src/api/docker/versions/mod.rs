@@ -9,6 +9,7 @@
 mod shape;
 mod system_shape;
 mod v1_24;
+mod v1_32;
 mod v1_34;
 mod v1_42;
 mod v1_43;
@@ -20,6 +21,7 @@ mod v1_49;
 mod v1_50;
 mod v1_51;
 mod v1_52;
+mod v1_53;
 mod v1_54;
 mod v1_55;
 
@@ -28,7 +30,7 @@ use std::sync::LazyLock;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-pub use shape::{ConfigForm, DetailShape, EventShape, ListShape, LoadShape, Shape};
+pub use shape::{ConfigForm, Detail, DetailShape, EventShape, ListShape, LoadShape, Shape};
 pub use system_shape::SystemShape;
 
 use super::answer::{Failure, refusal};
@@ -69,7 +71,7 @@ impl Record {
 pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_55::RECORD,
     v1_54::RECORD,
-    Record::same(53, "inspect can show where an image comes from"),
+    v1_53::RECORD,
     v1_52::RECORD,
     v1_51::RECORD,
     v1_50::RECORD,
@@ -90,7 +92,7 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     Record::same(35, "version shows the platform and the engine's components"),
     v1_34::RECORD,
     Record::same(33, "changes to secrets only"),
-    Record::same(32, "images can be pulled for one platform"),
+    v1_32::RECORD,
     Record::same(31, "inspect shows when an image was last tagged"),
     Record::same(30, "manifests can be looked up in a registry; info lists log drivers"),
     Record::same(29, "changes to networks and containers only"),
@@ -118,15 +120,15 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
 
 /// Gives lists that look alike one number, so that they share what is kept of them.
 fn number_forms(shapes: &mut [Shape]) {
-    let mut known: Vec<(ListShape, bool)> = Vec::new();
+    let mut known: Vec<(ListShape, Detail)> = Vec::new();
     for shape in shapes {
-        for manifests in [false, true] {
-            let key = (shape.list.seen_with(manifests), manifests);
+        for detail in Detail::ALL {
+            let key = (shape.list.seen_with(detail), detail);
             let number = known.iter().position(|form| *form == key).unwrap_or_else(|| {
                 known.push(key);
                 known.len() - 1
             });
-            shape.list_forms[usize::from(manifests)] = number as u32;
+            shape.list_forms[detail as usize] = number as u32;
         }
     }
 }
@@ -182,7 +184,7 @@ mod tests {
             (OLDEST + 1..=NEWEST).filter(differs).collect()
         };
         assert_eq!(changes(|shape| format!("{:?}", shape.list)), [43, 44, 48, 51, 55]);
-        assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 55]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 53, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.load)), [52]);
         assert_eq!(changes(|shape| format!("{:?}", shape.events)), [52]);
         assert_eq!(changes(|shape| shape.name_filter.to_string()), [25]);

@@ -6,14 +6,30 @@ use super::SystemShape;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub list: ListShape,
-    /// The numbers of the list's forms, without and with manifests.
-    pub list_forms: [u32; 2],
+    /// The numbers of the list's forms, by what is shown of each image.
+    pub list_forms: [u32; Detail::ALL.len()],
     pub detail: DetailShape,
     pub load: LoadShape,
     pub events: EventShape,
     pub system: SystemShape,
     /// Whether a list takes a name to match in the parameter `filter`, which later became the filter `reference`.
     pub name_filter: bool,
+}
+
+/// What a list shows of each image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The row alone.
+    Row,
+    /// Its manifests too.
+    Manifests,
+    /// Its manifests, and where it comes from.
+    Identity,
+}
+
+impl Detail {
+    /// Every value, in the order of the numbers they stand for.
+    pub const ALL: [Self; 3] = [Self::Row, Self::Manifests, Self::Identity];
 }
 
 /// The form of a row of the list of images.
@@ -33,8 +49,8 @@ pub struct ListShape {
 
 impl ListShape {
     /// The same form with switches off that make no difference.
-    pub(super) fn seen_with(&self, manifests: bool) -> Self {
-        Self { statements: self.statements && manifests, ..self.clone() }
+    pub(super) fn seen_with(&self, detail: Detail) -> Self {
+        Self { statements: self.statements && detail != Detail::Row, ..self.clone() }
     }
 }
 
@@ -43,6 +59,8 @@ impl ListShape {
 pub struct DetailShape {
     /// Whether attestation manifests show their statements.
     pub statements: bool,
+    /// Whether it is shown where the image comes from.
+    pub identity: bool,
     /// Whether the descriptor is shown.
     pub descriptor: bool,
     /// Whether the size is repeated as `VirtualSize`, and a time of creation that is not known is that of the year 1.
@@ -92,9 +110,10 @@ impl Shape {
                 virtual_size: false,
                 none_names: false,
             },
-            list_forms: [0; 2],
+            list_forms: [0; Detail::ALL.len()],
             detail: DetailShape {
                 statements: true,
+                identity: true,
                 descriptor: true,
                 virtual_size: false,
                 container: false,

@@ -1,4 +1,4 @@
-//! API 1.52.
+//! API 1.52. Inspect does not show where an image comes from.
 
 use super::Record;
 
@@ -6,6 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 52,
     note: "several platforms can be loaded; inspect leaves out what is not set; disk usage is told by kind; events are streams of JSON lines",
     parameters: &[("GET /system/df", "verbose")],
-    step: |_| {},
-    document: |_| {},
+    step: |shape| shape.detail.identity = false,
+    document: |document| document.retire("ImageInspect", &["Identity"]),
 };

@@ -1,0 +1,187 @@
+//! `POST /images/create`.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, StatusCode};
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, Failure, bytes};
+use crate::api::docker::query::Query;
+use crate::api::docker::registry::credential;
+use crate::api::docker::render::message::{ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::error_table;
+use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
+use crate::engine::{BlobState, PullEvent, PullRequest};
+
+/// How many characters of a blob's digest clients are shown.
+const SHORT_ID: usize = 12;
+
+/// Pull an image
+///
+/// The answer is a stream of JSON objects: the layers' progress, then the image's digest and whether it is new. What fails
+/// before the image is found has a status of its own; what fails later says so in the last line. A pull ends when the
+/// client hangs up.
+#[utoipa::path(
+    post,
+    path = "/images/create",
+    operation_id = "ImageCreate",
+    tag = "Image",
+    params(
+        ("fromImage" = Option<String>, Query, description = "The name of the image, which may have a tag or a digest",
+            example = "registry.example/team/app"),
+        ("tag" = Option<String>, Query,
+            description = "A tag or a digest; where neither this nor the name has one, all tags are pulled", example = "1.0"),
+        ("platform" = Option<String>, Query, description = "The platform to pull, `os[/arch[/variant]]`; the host's if not set",
+            example = "linux/arm64"),
+        ("fromSrc" = Option<String>, Query, description = "Where to import from, which is not implemented"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+    ),
+    responses(
+        (status = 200, description = "How the pull goes", body = TransferMessage<'static>,
+            example = json!({"status": "Downloading", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"})),
+        (status = 400, description = "The name or the platform is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid reference format"})),
+        (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
+            example = json!({"message": "'scratch' is a reserved name"})),
+        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>),
+        (status = 501, description = "Importing is not implemented", body = ErrorResponse<'static>),
+    ),
+)]
+pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Query) -> Answer {
+    let platform = match query.text("platform") {
+        "" => None,
+        text => Some(Platform::parse_specifier(text)?),
+    };
+    let reference = match (query.text("fromImage"), query.text("fromSrc")) {
+        ("", "") => return Err(Error::invalid("no image: set fromImage").into()),
+        ("", _) => return Err(Error::new(Kind::NotImplemented, "importing images is not implemented").into()),
+        (name, _) => reference(name, query.text("tag"))?,
+    };
+    let mut events = app.engine.pull(PullRequest { reference, platform, credential: credential(&headers) });
+    // A failure before the image is found is still an answer of its own.
+    let first = match events.recv().await {
+        Some(PullEvent::Failed(error)) => return Err(refusal(error)),
+        first => first,
+    };
+    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
+    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
+    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+}
+
+/// The name that a request means: its tag, which may be a digest, goes before that of the name.
+fn reference(name: &str, tag: &str) -> Result<Reference> {
+    let name = Reference::parse(name)?;
+    if name.familiar_name() == "scratch" {
+        return Err(Error::new(Kind::PermissionDenied, "'scratch' is a reserved name"));
+    }
+    if tag.is_empty() {
+        return Ok(name);
+    }
+    match tag.parse::<Digest>() {
+        Ok(digest) => Ok(name.trimmed().with_digest(digest)),
+        Err(_) => name.without_digest().with_tag(tag),
+    }
+}
+
+/// A failure as Docker Engine answers it: who may not see a repository is told that it may not exist, and a registry that
+/// cannot be reached is the server's failure.
+fn refusal(error: Error) -> Failure {
+    let kind = match error.kind() {
+        Kind::Unauthenticated | Kind::PermissionDenied => Kind::NotFound,
+        Kind::Unavailable => Kind::Internal,
+        kind => return Failure::from(Error::new(kind, error.public().to_owned()).with_cause(error)),
+    };
+    Error::new(kind, error.public().to_owned()).with_cause(error).into()
+}
+
+/// The lines that tell of an event.
+fn line(event: PullEvent) -> Bytes {
+    const WITHOUT_COUNTS: ProgressDetail = ProgressDetail { current: None, total: None, hidecounts: Some(true) };
+    match event {
+        PullEvent::From { path, tag } => encode(&TransferMessage::status(&format!("Pulling from {path}"), Some(&tag))),
+        PullEvent::Blob { digest, state } => {
+            let hex = digest.hex();
+            let (text, progress) = match state {
+                BlobState::Waiting => ("Pulling fs layer", ProgressDetail::default()),
+                BlobState::Exists => ("Already exists", WITHOUT_COUNTS),
+                BlobState::Downloading { current, total } => {
+                    ("Downloading", ProgressDetail { current: Some(current), total: Some(total), hidecounts: None })
+                }
+                BlobState::Downloaded => ("Download complete", WITHOUT_COUNTS),
+                BlobState::Complete => ("Pull complete", WITHOUT_COUNTS),
+            };
+            encode(&TransferMessage::blob(text, &hex[..SHORT_ID], progress))
+        }
+        PullEvent::Digest(digest) => encode(&TransferMessage::status(&format!("Digest: {digest}"), None)),
+        PullEvent::Done { name, newer } => {
+            let what = if newer { "Downloaded newer image" } else { "Image is up to date" };
+            encode(&TransferMessage::status(&format!("Status: {what} for {name}"), None))
+        }
+        PullEvent::Failed(error) => {
+            error_table::log(&error);
+            encode(&TransferMessage::failed(error.public()))
+        }
+    }
+}
+
+fn encode(message: &TransferMessage<'_>) -> Bytes {
+    // Texts and numbers always serialise.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.extend_from_slice(b"\r\n");
+    line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_goes_before_that_of_the_name() {
+        let digest = Digest::of(b"x");
+        let text = |name: &str, tag: &str| reference(name, tag).map(|reference| reference.to_string());
+        assert_eq!(text("app", "").unwrap(), "docker.io/library/app");
+        assert_eq!(text("app", "1").unwrap(), "docker.io/library/app:1");
+        assert_eq!(text("app:0", "1").unwrap(), "docker.io/library/app:1");
+        assert_eq!(text("app:0", "").unwrap(), "docker.io/library/app:0");
+        assert_eq!(text("app:0", &digest.to_string()).unwrap(), format!("docker.io/library/app@{digest}"));
+        assert_eq!(text(&format!("app@{digest}"), "1").unwrap(), "docker.io/library/app:1");
+        assert_eq!(text("a", "no such tag").unwrap_err().public(), "invalid tag format");
+        assert_eq!(text("scratch", "x").unwrap_err().kind(), Kind::PermissionDenied);
+        assert!(text("BAD", "x").unwrap_err().public().contains("must be lowercase"));
+    }
+
+    #[test]
+    fn events_become_dockers_lines() {
+        let text = |event| String::from_utf8(line(event).to_vec()).unwrap();
+        let digest = Digest::of(b"");
+        let blob = |state| text(PullEvent::Blob { digest: digest.clone(), state });
+        assert_eq!(
+            text(PullEvent::From { path: "team/app".into(), tag: "1.0".into() }),
+            "{\"status\":\"Pulling from team/app\",\"id\":\"1.0\"}\r\n"
+        );
+        assert_eq!(
+            blob(BlobState::Waiting),
+            "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"e3b0c44298fc\"}\r\n"
+        );
+        assert_eq!(
+            blob(BlobState::Downloading { current: 1, total: 2 }),
+            "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":2},\"id\":\"e3b0c44298fc\"}\r\n"
+        );
+        assert_eq!(
+            blob(BlobState::Complete),
+            "{\"status\":\"Pull complete\",\"progressDetail\":{\"hidecounts\":true},\"id\":\"e3b0c44298fc\"}\r\n"
+        );
+        assert_eq!(
+            text(PullEvent::Done { name: "a:1".into(), newer: false }),
+            "{\"status\":\"Status: Image is up to date for a:1\"}\r\n"
+        );
+        assert_eq!(
+            text(PullEvent::Failed(Error::invalid("no"))),
+            "{\"errorDetail\":{\"message\":\"no\"},\"error\":\"no\"}\r\n"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! `POST /auth`.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, Failure, json};
+use crate::api::docker::render::message::ErrorResponse;
+use crate::domain::{Error, Kind};
+use crate::engine::Credential;
+
+/// What opens a registry, and which one.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "the credential is read by its own type; this documents it")]
+pub struct AuthConfig {
+    username: Option<String>,
+    password: Option<String>,
+    /// Not used.
+    email: Option<String>,
+    /// The registry: a host with or without port, or a URL; Docker Hub if not set.
+    serveraddress: Option<String>,
+    /// A token that an earlier login gave, in place of the password.
+    identitytoken: Option<String>,
+}
+
+/// What a registry said to a login.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct AuthResponse<'a> {
+    /// For people.
+    #[schema(example = "Login Succeeded")]
+    status: &'static str,
+    /// What to use from now on in place of the password; absent where the registry gives no such token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    identity_token: Option<&'a str>,
+}
+
+/// Check a credential
+///
+/// Asks a registry whether it accepts a user and a password. Nothing is kept.
+#[utoipa::path(
+    post,
+    path = "/auth",
+    operation_id = "SystemAuth",
+    tag = "System",
+    request_body(content = AuthConfig, description = "The credential"),
+    responses(
+        (status = 200, description = "The registry accepts it", body = AuthResponse<'static>,
+            example = json!({"Status": "Login Succeeded"})),
+        (status = 400, description = "The body is malformed", body = ErrorResponse<'static>),
+        (status = 401, description = "The registry does not accept it", body = ErrorResponse<'static>),
+    ),
+)]
+pub async fn system_auth(State(app): State<App>, body: Bytes) -> Answer {
+    #[derive(Deserialize)]
+    struct Server {
+        #[serde(default)]
+        serveraddress: Option<String>,
+    }
+    let server: Server = serde_json::from_slice(&body).map_err(|_| Error::invalid("the body is no JSON object"))?;
+    let credential = Credential::from_json(&body)?;
+    let server = server.serveraddress.unwrap_or_default();
+    let outcome = app.engine.login(&server, &credential).await.map_err(unreachable)?;
+    let identity_token = outcome.identity_token.as_ref().map(|token| token.reveal());
+    json(StatusCode::OK, &AuthResponse { status: "Login Succeeded", identity_token })
+}
+
+/// A registry that cannot be asked is the server's failure, as Docker Engine has it.
+pub fn unreachable(error: Error) -> Failure {
+    match error.kind() {
+        Kind::Unavailable => Error::new(Kind::Internal, error.public().to_owned()).with_cause(error).into(),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,62 @@
+//! `GET /distribution/{name}/json`.
+
+use axum::extract::{Path, State};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::unreachable;
+use super::credential;
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::render::descriptor::{OciDescriptor, OciPlatform};
+use crate::api::docker::render::message::ErrorResponse;
+use crate::domain::Reference;
+use crate::domain::descriptor::DescriptorJson;
+use crate::domain::platform::PlatformJson;
+
+/// An image as a registry has it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct DistributionInspect<'a> {
+    /// The image's index, or its one manifest.
+    #[schema(value_type = OciDescriptor)]
+    descriptor: DescriptorJson<'a>,
+    /// The platforms that the index names, or that of a manifest of Docker's type; null for other manifests.
+    #[schema(value_type = Option<Vec<OciPlatform>>, required = true)]
+    platforms: Option<Vec<PlatformJson<'a>>>,
+}
+
+/// Show an image in its registry
+///
+/// Nothing is pulled.
+#[utoipa::path(
+    get,
+    path = "/distribution/{name}/json",
+    operation_id = "DistributionInspect",
+    tag = "Distribution",
+    params(
+        ("name" = String, Path, description = "A name, with a tag or a digest", example = "registry.example/team/app:1.0"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+    ),
+    responses(
+        (status = 200, description = "The image", body = DistributionInspect<'static>, example = json!({
+            "Descriptor": {
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "digest": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7",
+                "size": 2385,
+            },
+            "Platforms": [{"architecture": "amd64", "os": "linux"}],
+        })),
+        (status = 400, description = "The name is malformed", body = ErrorResponse<'static>),
+        (status = 401, description = "The registry does not show it to the client", body = ErrorResponse<'static>),
+        (status = 404, description = "The registry has no such image", body = ErrorResponse<'static>,
+            example = json!({"message": "manifest unknown: manifest unknown"})),
+    ),
+)]
+pub async fn distribution_inspect(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Answer {
+    let reference = Reference::parse(&name)?.with_default_tag();
+    let image = app.engine.remote(&reference, credential(&headers)).await.map_err(unreachable)?;
+    let platforms = image.platforms.as_ref().map(|all| all.iter().map(PlatformJson).collect());
+    json(StatusCode::OK, &DistributionInspect { descriptor: image.descriptor.json(), platforms })
+}

@@ -1,0 +1,12 @@
+//! API 1.53. Lists do not show where images come from.
+
+use super::Record;
+
+pub(super) const RECORD: Record = Record {
+    minor: 53,
+    note: "inspect shows where an image comes from",
+    parameters: &[],
+    // Lists show it to those who ask, and the parameter is newer.
+    step: |_| {},
+    document: |document| document.retire("ImageData", &["Identity"]),
+};

@@ -1,0 +1,308 @@
+//! Pull: images out of a registry.
+//!
+//! Documents are fetched first, from the name down to the manifest of the platform; then its blobs and its attestations,
+//! side by side with the evidence that others have put beside the image. Everything is held by a lease and becomes visible
+//! in one step with the name: a pull that fails or is given up leaves nothing behind.
+
+mod blobs;
+mod evidence;
+mod settle;
+mod transfer;
+mod walk;
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::inspect::lacks_platform;
+use super::resolve::find_named;
+use crate::domain::event::Action;
+use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
+use crate::domain::platform::Matcher;
+use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
+use crate::registry::{Access, Credential, Repository};
+use crate::store::Lease;
+use blobs::{Landed, Loader};
+use settle::Harvest;
+pub(super) use transfer::Downloads;
+use walk::{Documents, Selection};
+
+/// How many events wait for a slow client.
+const EVENTS: usize = 64;
+
+/// What to pull.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// A name with a tag or a digest (which goes before a tag); with neither, every tag of the repository.
+    pub reference: Reference,
+    /// Of an image for several platforms, the one to pull; absent is the host's.
+    pub platform: Option<Platform>,
+    /// What opens the registry.
+    pub credential: Credential,
+}
+
+/// Whose attestations a pull fetches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullAttestations {
+    /// Those of the platform that is pulled.
+    #[default]
+    Platform,
+    /// Those of every platform, so that they can be read before a platform is pulled.
+    All,
+}
+
+/// What happens in a pull, in this order for each tag.
+#[derive(Debug)]
+pub enum PullEvent {
+    /// The image was found. `tag` is its tag, or for a pull by digest the whole reference.
+    From { path: String, tag: String },
+    /// A blob is in a new state. Not told of images that are here already.
+    Blob { digest: Digest, state: BlobState },
+    /// The image is here, under its name.
+    Digest(Digest),
+    /// The pull of one name has ended. `newer` tells whether the name points at something else than before.
+    Done { name: String, newer: bool },
+    /// The pull failed. Nothing follows.
+    Failed(Error),
+}
+
+/// How far a blob is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobState {
+    /// It is needed. Told of layers only.
+    Waiting,
+    /// It was here before.
+    Exists,
+    /// Bytes that have arrived, of all.
+    Downloading { current: u64, total: u64 },
+    /// All of it has arrived.
+    Downloaded,
+    /// It is part of an image that is here. Told of layers only.
+    Complete,
+}
+
+impl Engine {
+    /// Pulls an image.
+    ///
+    /// The channel closes after the last event. Dropping the receiver gives the pull up.
+    pub fn pull(&self, request: PullRequest) -> mpsc::Receiver<PullEvent> {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let told = events.clone();
+            // A task of its own: what a hostile registry can make panic takes down nothing else.
+            let work = tokio::spawn(async move { engine.pull_all(request, told).await });
+            let stop = work.abort_handle();
+            let result = tokio::select! {
+                () = events.closed() => return stop.abort(),
+                result = work => result,
+            };
+            let result = result.unwrap_or_else(|stopped| Err(Error::internal("the pull was stopped", stopped)));
+            if let Err(error) = result {
+                let _ = events.send(PullEvent::Failed(error)).await;
+            }
+        });
+        receiver
+    }
+
+    async fn pull_all(&self, request: PullRequest, events: mpsc::Sender<PullEvent>) -> Result<()> {
+        let name = request.reference.clone();
+        let repository = self.0.registries.repository(&name, Access::Pull, request.credential.clone())?;
+        let request = Arc::new(request);
+        let pull = |name: Reference| {
+            let pulling = Pulling::new(self, repository.clone(), request.clone(), events.clone());
+            pulling.run(name)
+        };
+        if let Some(digest) = name.digest() {
+            return pull(name.trimmed().with_digest(digest.clone())).await;
+        }
+        if name.tag().is_some() {
+            return pull(name).await;
+        }
+        for tag in repository.tags().await? {
+            match name.with_tag(&tag) {
+                Ok(name) => {
+                    let context = format!("error pulling {name}");
+                    pull(name).await.map_err(|e| e.context(context))?;
+                }
+                Err(_) => tracing::warn!(image.repository = %name, "the registry lists a tag that is none"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The pull of one name.
+struct Pulling {
+    engine: Engine,
+    repository: Repository,
+    request: Arc<PullRequest>,
+    matcher: Matcher,
+    lease: Arc<Lease>,
+    documents: Documents,
+    /// Whether anything was fetched.
+    news: bool,
+    events: mpsc::Sender<PullEvent>,
+}
+
+impl Pulling {
+    fn new(
+        engine: &Engine,
+        repository: Repository,
+        request: Arc<PullRequest>,
+        events: mpsc::Sender<PullEvent>,
+    ) -> Self {
+        Self {
+            engine: engine.clone(),
+            repository,
+            matcher: request.platform.as_ref().map_or_else(Matcher::host, Matcher::only),
+            request,
+            lease: Arc::new(engine.0.leases.acquire()),
+            documents: Documents::default(),
+            news: false,
+            events,
+        }
+    }
+
+    async fn run(mut self, name: Reference) -> Result<()> {
+        let before = find_named(&self.engine.0.catalog.state(), &name).map(|record| record.target.digest.clone());
+        let resolved = self.repository.resolve(&name).await?;
+        let target = resolved.descriptor;
+        let known = self.lease.hold(&target.digest) && self.engine.0.catalog.state().document(&target.digest).is_some();
+        if let Some(bytes) = resolved.bytes.filter(|_| !known) {
+            self.keep(&target, bytes)?;
+        }
+        let selection = self.select(&target).await?;
+        let loader = self.loader(&name);
+        let mut landed = Vec::new();
+        if selection.is_single && self.request.platform.is_some() {
+            landed.extend(self.check_platform(&name, &selection, &loader).await?);
+        }
+        let tag = name.tag().map_or_else(|| name.to_string(), str::to_owned);
+        self.tell(PullEvent::From { path: name.path().to_owned(), tag }).await;
+        let shown = selection.blobs.iter().any(|blob| !loader.is_here(blob)) || !landed.is_empty();
+        if shown {
+            for layer in selection.blobs.iter().filter(|blob| blob.media_type.is_layer()) {
+                self.tell_blob(layer, BlobState::Waiting).await;
+            }
+        }
+        let (blobs, referrers) = {
+            let own = loader.fetch_all(&selection.blobs, selection.needed, shown);
+            let beside = async {
+                let evidence = self.evidence(&selection.documents).await;
+                let mut kept = (Vec::new(), Vec::new());
+                for piece in evidence {
+                    // All of a piece or nothing of it.
+                    match loader.fetch_all(&piece.blobs, piece.blobs.len(), false).await {
+                        Ok(blobs) => {
+                            kept.0.extend(blobs);
+                            kept.1.push(piece.referrer);
+                        }
+                        Err(error) => {
+                            let digest = &piece.referrer.digest;
+                            tracing::warn!(content.digest = %digest, error = error.chain(), "fetching evidence");
+                        }
+                    }
+                }
+                Ok(kept)
+            };
+            futures_util::try_join!(own, beside)?
+        };
+        landed.extend(blobs);
+        landed.extend(referrers.0);
+        let digest = target.digest.clone();
+        let layers: Vec<Descriptor> = match shown {
+            true => selection.blobs.iter().filter(|blob| blob.media_type.is_layer()).cloned().collect(),
+            false => Vec::new(),
+        };
+        self.settle(name.clone(), target, selection, landed, referrers.1, before.as_ref()).await?;
+        for layer in &layers {
+            self.tell_blob(layer, BlobState::Complete).await;
+        }
+        self.tell(PullEvent::Digest(digest.clone())).await;
+        let newer = before.is_none_or(|before| before != digest);
+        self.tell(PullEvent::Done { name: name.familiar(), newer }).await;
+        Ok(())
+    }
+
+    fn of_all_platforms(&self) -> bool {
+        self.engine.0.settings.pull_attestations == PullAttestations::All
+    }
+
+    /// Whether an image without an index is for the platform that was asked for.
+    async fn check_platform(&self, name: &Reference, selection: &Selection, loader: &Loader) -> Result<Vec<Landed>> {
+        let Some(config) = selection.blobs.first().filter(|blob| blob.media_type.is_config()).cloned() else {
+            return Ok(Vec::new());
+        };
+        let mut landed = loader.fetch_all(std::slice::from_ref(&config), 1, false).await?;
+        let fetched = landed.pop();
+        let (summary, fetched) = self
+            .engine
+            .blocking(move |inner| {
+                let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let bytes = match &fetched {
+                    Some(landed) => inner.read_landed(landed, MAX_CONFIG)?,
+                    None => inner.read_whole(&config.digest, MAX_CONFIG)?,
+                };
+                Ok((ConfigSummary::decode(&bytes)?, fetched))
+            })
+            .await?;
+        match &self.request.platform {
+            Some(platform) if !self.matcher.matches(&summary.platform) => {
+                Err(lacks_platform(&name.familiar(), platform))
+            }
+            _ => Ok(fetched.into_iter().collect()),
+        }
+    }
+
+    /// Commits what there is to commit.
+    async fn settle(
+        &mut self,
+        name: Reference,
+        target: Descriptor,
+        selection: Selection,
+        blobs: Vec<Landed>,
+        referrers: Vec<Descriptor>,
+        before: Option<&Digest>,
+    ) -> Result<()> {
+        let is_known = before == Some(&target.digest) && {
+            let state = self.engine.0.catalog.state();
+            state.name(&name.to_string()).is_some() && state.sources(&target.digest).contains(&name.repository())
+        };
+        if is_known && !self.news && blobs.is_empty() {
+            self.engine.0.emit(Action::Pull, &name.familiar(), &name.familiar_name());
+            return Ok(());
+        }
+        let (lease, documents) = (self.lease.clone(), std::mem::take(&mut self.documents.fetched));
+        let needed = selection.blobs.into_iter().take(selection.needed).map(|blob| blob.digest);
+        let needed = needed.chain([selection.manifest.digest]).collect();
+        self.engine
+            .blocking(move |inner| {
+                let names = (name.familiar(), name.familiar_name());
+                inner.settle(Harvest { name, target, documents, blobs: &blobs, referrers, needed, lease: &lease })?;
+                inner.emit(Action::Pull, &names.0, &names.1);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn tell(&self, event: PullEvent) {
+        // Where the client is gone, the pull ends at its next await.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn tell_blob(&self, blob: &Descriptor, state: BlobState) {
+        self.tell(PullEvent::Blob { digest: blob.digest.clone(), state }).await;
+    }
+
+    fn loader(&self, name: &Reference) -> Loader {
+        Loader {
+            engine: self.engine.clone(),
+            repository: self.repository.clone(),
+            registry: name.domain().to_owned(),
+            lease: self.lease.clone(),
+            events: self.events.clone(),
+        }
+    }
+}

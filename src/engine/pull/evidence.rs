@@ -1,0 +1,128 @@
+//! Evidence that stands beside an image: signatures and attestations that name one of its documents as their subject.
+//!
+//! What a registry does not serve of it is no reason to refuse the image: who depends on evidence asks for it later, and
+//! then finds it missing.
+
+use futures_util::{StreamExt, stream};
+
+use super::Pulling;
+use crate::domain::manifest::Document;
+use crate::domain::{Descriptor, Digest, Error, Kind, Result, attestation};
+
+/// How many subjects are asked about at a time.
+const AT_ONCE: usize = 4;
+
+/// How many pieces of evidence about one subject are kept.
+const MAX_REFERRERS: usize = 128;
+
+/// The largest blob that is taken for evidence, in bytes.
+const MAX_BLOB: u64 = 64 << 20;
+
+/// Beginnings of the artifact types of signatures and attestations.
+const TYPES: [&str; 6] = [
+    "application/vnd.dev.sigstore.bundle",
+    "application/vnd.dev.cosign.",
+    "application/vnd.cncf.notary.signature",
+    "application/vnd.in-toto",
+    "application/vnd.dsse.envelope",
+    "application/vnd.docker.attestation.",
+];
+
+/// A referrer that is a signature or an attestation, and what it is made of.
+pub(super) struct Evidence {
+    pub(super) referrer: Descriptor,
+    pub(super) blobs: Vec<Descriptor>,
+}
+
+impl Pulling {
+    /// The evidence about documents: its manifests are fetched, its blobs are not yet.
+    pub(super) async fn evidence(&mut self, subjects: &[Descriptor]) -> Vec<Evidence> {
+        let repository = &self.repository;
+        let subjects: Vec<Digest> = subjects.iter().map(|subject| subject.digest.clone()).collect();
+        let ask = |subject: Digest| async move {
+            let found = repository.referrers(&subject).await;
+            (subject, found)
+        };
+        let answers: Vec<(Digest, Result<Vec<Descriptor>>)> =
+            stream::iter(subjects).map(ask).buffered(AT_ONCE).collect().await;
+        let mut all = Vec::new();
+        for (subject, answer) in answers {
+            let listed = match answer {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::warn!(content.digest = %subject, error = error.chain(), "asking for evidence about an image");
+                    continue;
+                }
+            };
+            for referrer in listed.into_iter().filter(may_be_evidence).take(MAX_REFERRERS) {
+                match self.referrer(&subject, &referrer).await {
+                    Ok(Some(evidence)) => all.push(evidence),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(content.digest = %referrer.digest, error = error.chain(), "fetching evidence");
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// A referrer in full; `None` where it is neither a signature nor an attestation.
+    async fn referrer(&mut self, subject: &Digest, referrer: &Descriptor) -> Result<Option<Evidence>> {
+        let document = self.document(referrer).await?;
+        if document.subject().is_none_or(|of| of.digest != *subject) {
+            return Err(Error::invalid(format!("the referrer is not about {subject}")));
+        }
+        let Document::Manifest(manifest) = document.as_ref() else { return Ok(None) };
+        let is_evidence = is_type(manifest.artifact_kind())
+            || attestation::holds_statements(manifest)
+            || manifest.layers.iter().any(|layer| is_type(layer.media_type.as_str()));
+        if !is_evidence {
+            return Ok(None);
+        }
+        let blobs: Vec<Descriptor> = document.children().cloned().collect();
+        if let Some(large) = blobs.iter().find(|blob| blob.size > MAX_BLOB) {
+            let text = format!("content {} is too large for evidence: {} bytes", large.digest, large.size);
+            return Err(Error::new(Kind::ResourceExhausted, text));
+        }
+        Ok(Some(Evidence { referrer: referrer.clone(), blobs }))
+    }
+}
+
+/// Whether a registry's description leaves it possible that a referrer is evidence: many leave the type out.
+fn may_be_evidence(referrer: &Descriptor) -> bool {
+    let unspecific = |kind: &str| kind.is_empty() || kind.starts_with("application/vnd.oci.");
+    referrer.media_type.is_manifest() && referrer.artifact_type().is_none_or(|kind| unspecific(kind) || is_type(kind))
+}
+
+fn is_type(kind: &str) -> bool {
+    TYPES.iter().any(|known| kind.starts_with(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::MediaType;
+    use crate::domain::descriptor::Rare;
+
+    #[test]
+    fn only_signatures_and_attestations_are_evidence() {
+        let referrer = |kind: Option<&str>| {
+            let rare = Rare { artifact_type: kind.map(Into::into), ..Rare::default() };
+            Descriptor { rare: Some(Box::new(rare)), ..Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"r"), 1) }
+        };
+        for kind in [
+            None,
+            Some("application/vnd.dev.sigstore.bundle.v0.3+json"),
+            Some("application/vnd.dev.cosign.artifact.sig.v1+json"),
+            Some("application/vnd.cncf.notary.signature"),
+            Some("application/vnd.in-toto+json"),
+            Some("application/vnd.oci.empty.v1+json"),
+        ] {
+            assert!(may_be_evidence(&referrer(kind)), "{kind:?}");
+        }
+        for kind in ["application/vnd.cncf.helm.config.v1+json", "text/plain", "application/spdx+json"] {
+            assert!(!may_be_evidence(&referrer(Some(kind))), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Blobs on their way in: each is fetched once, however many pulls wait for it.
+//!
+//! A blob's download is a *flight*: a task of its own that lives for as long as a pull waits for it. Pulls that need a blob
+//! which is on its way from the same registry join its flight. Flights are told apart by registry, so that no registry can
+//! hold up what another one would serve.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::AbortHandle;
+
+use crate::domain::{Descriptor, Digest, Error, Kind, Result};
+use crate::registry::Repository;
+use crate::store::{Staged, Store};
+
+/// Bytes that are handed to the disk at a time.
+const PIECE: usize = 512 << 10;
+
+/// Pieces of one blob that wait for the disk.
+const WAITING: usize = 3;
+
+/// How often in a row a download may break off before it is given up.
+const ATTEMPTS: u32 = 5;
+
+/// The wait before the first repetition; each further one waits twice as long.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// From how many new bytes on a download that broke off counts as going on.
+const HEADWAY: u64 = 1 << 20;
+
+/// Every download of one engine.
+pub(in crate::engine) struct Downloads {
+    store: Arc<dyn Store>,
+    permits: Arc<Semaphore>,
+    flights: Mutex<HashMap<Key, Weak<Flight>>>,
+}
+
+/// What is fetched from where.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// The registry's host and port.
+    pub(super) registry: String,
+    pub(super) digest: Digest,
+}
+
+/// A download that is under way or has ended. It is given up when nobody holds it any more.
+pub(super) struct Flight {
+    key: Key,
+    downloads: Arc<Downloads>,
+    state: watch::Receiver<State>,
+    task: AbortHandle,
+}
+
+/// How far a download is.
+#[derive(Clone)]
+enum State {
+    Receiving(u64),
+    Done(Arc<Fetched>),
+    Failed(Arc<Error>),
+}
+
+/// A blob that was fetched and checked, and is not visible yet.
+pub(super) struct Fetched {
+    pub(super) size: u64,
+    /// Absent once a pull has taken it to commit it.
+    staged: Mutex<Option<Staged>>,
+}
+
+impl Fetched {
+    /// The blob, for as long as no pull has taken it.
+    pub(super) fn staged(&self) -> MutexGuard<'_, Option<Staged>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a pull gets at a blob.
+pub(super) enum Boarding {
+    /// It is in the store.
+    Here,
+    /// It is on its way, and was before this pull asked for it.
+    Joined(Arc<Flight>),
+    /// It is on its way because this pull asked for it.
+    Started(Arc<Flight>),
+}
+
+impl Downloads {
+    /// Downloads into a store, at most `limit` at a time.
+    pub(in crate::engine) fn new(store: Arc<dyn Store>, limit: usize) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
+        Arc::new(Self { store, permits, flights: Mutex::default() })
+    }
+
+    /// Joins the flight of a blob or starts one. `is_here` tells whether the blob is in the store already.
+    pub(super) fn board(
+        self: &Arc<Self>,
+        key: Key,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        is_here: impl FnOnce() -> bool,
+    ) -> Boarding {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.has_failed()) {
+            return Boarding::Joined(flight);
+        }
+        // In this order: pulls leave a flight only when what it brought is in the store.
+        if is_here() {
+            return Boarding::Here;
+        }
+        let (sender, state) = watch::channel(State::Receiving(0));
+        let work = fetch(self.store.clone(), self.permits.clone(), repository.clone(), descriptor.clone(), sender);
+        let task = tokio::spawn(work).abort_handle();
+        let flight = Arc::new(Flight { key: key.clone(), downloads: self.clone(), state, task });
+        flights.insert(key, Arc::downgrade(&flight));
+        Boarding::Started(flight)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.task.abort();
+        let mut flights = self.downloads.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        // A flight that failed may have been followed by another.
+        if flights.get(&self.key).is_some_and(|known| std::ptr::eq(known.as_ptr(), self)) {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+impl Flight {
+    fn has_failed(&self) -> bool {
+        let ended = self.state.has_changed().is_err();
+        match &*self.state.borrow() {
+            State::Failed(_) => true,
+            State::Done(_) => false,
+            State::Receiving(_) => ended,
+        }
+    }
+
+    /// Waits for the end; `progress` is told how many bytes have arrived.
+    pub(super) async fn landed(&self, mut progress: impl FnMut(u64)) -> Result<Arc<Fetched>> {
+        let mut state = self.state.clone();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Receiving(0) => {}
+                State::Receiving(bytes) => progress(*bytes),
+                State::Done(fetched) => return Ok(fetched.clone()),
+                State::Failed(error) => {
+                    return Err(Error::new(error.kind(), error.public().to_owned()).with_cause(error.chain()));
+                }
+            }
+            if state.changed().await.is_err() && matches!(&*state.borrow(), State::Receiving(_)) {
+                return Err(Error::internal("a download ended unexpectedly", "its task is gone"));
+            }
+        }
+    }
+}
+
+async fn fetch(
+    store: Arc<dyn Store>,
+    permits: Arc<Semaphore>,
+    repository: Repository,
+    descriptor: Descriptor,
+    state: watch::Sender<State>,
+) {
+    // The semaphore is never closed, and without a permit the download would only be one too many.
+    let _permit = permits.acquire_owned().await;
+    let result = transfer(store, &repository, &descriptor, &state).await;
+    state.send_replace(match result {
+        Ok(staged) => State::Done(Arc::new(Fetched { size: staged.size, staged: Mutex::new(Some(staged)) })),
+        Err(error) => State::Failed(Arc::new(error)),
+    });
+}
+
+/// What the network tells the disk.
+enum Piece {
+    Bytes(Bytes),
+    /// All bytes were there. Where the channel closes without it, the blob is not whole.
+    End,
+}
+
+async fn transfer(
+    store: Arc<dyn Store>,
+    repository: &Repository,
+    descriptor: &Descriptor,
+    state: &watch::Sender<State>,
+) -> Result<Staged> {
+    let (pieces, arriving) = mpsc::channel(WAITING);
+    let (digest, size) = (descriptor.digest.clone(), descriptor.size);
+    let writer = tokio::task::spawn_blocking(move || write(store.as_ref(), digest, size, arriving));
+    let received = receive(repository, descriptor, &pieces, state).await;
+    drop(pieces);
+    let written = writer.await.map_err(|e| Error::internal("writing content was stopped", e))?;
+    // Where both failed, one is the reason for the other: the disk's own failure, or else the network's.
+    match (received, written) {
+        (Err(error), Err(written)) if written.kind() == Kind::Cancelled => Err(error),
+        (_, written) => written,
+    }
+}
+
+/// Writes and hashes a blob as it arrives. Blocks.
+fn write(store: &dyn Store, digest: Digest, size: u64, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged> {
+    let mut ingest = store.ingest(&format!("pull {digest}"), size, Some(digest))?;
+    loop {
+        match pieces.blocking_recv() {
+            Some(Piece::Bytes(bytes)) => ingest.write(&bytes)?,
+            Some(Piece::End) => return ingest.finish(),
+            None => return Err(Error::new(Kind::Cancelled, "the download was given up")),
+        }
+    }
+}
+
+/// Receives a blob from beginning to end, over as many connections as it takes.
+async fn receive(
+    repository: &Repository,
+    descriptor: &Descriptor,
+    pieces: &mpsc::Sender<Piece>,
+    state: &watch::Sender<State>,
+) -> Result<()> {
+    let mut blob = Receiving { descriptor, pieces, state, buffer: BytesMut::new(), received: 0 };
+    let (mut failures, mut headway) = (0, 0);
+    while blob.received < descriptor.size {
+        let Err(error) = blob.attempt(repository).await else { break };
+        if blob.received >= headway + HEADWAY {
+            (failures, headway) = (0, blob.received);
+        }
+        failures += 1;
+        // What the registry refuses it will refuse again, and before the first byte it was asked repeatedly already.
+        if error.kind() != Kind::Unavailable || blob.received == 0 || failures >= ATTEMPTS {
+            return Err(error);
+        }
+        tracing::info!(
+            content.digest = %descriptor.digest, offset = blob.received, error = error.chain(),
+            "a download broke off; asking for the rest"
+        );
+        tokio::time::sleep(BACKOFF * 2u32.pow(failures - 1)).await;
+    }
+    blob.flush().await;
+    let _ = pieces.send(Piece::End).await;
+    Ok(())
+}
+
+/// A blob that is being received.
+struct Receiving<'a> {
+    descriptor: &'a Descriptor,
+    pieces: &'a mpsc::Sender<Piece>,
+    state: &'a watch::Sender<State>,
+    buffer: BytesMut,
+    received: u64,
+}
+
+impl Receiving<'_> {
+    /// Receives what is missing over one connection. Ends early without an error where the disk has failed.
+    async fn attempt(&mut self, repository: &Repository) -> Result<()> {
+        let digest = &self.descriptor.digest;
+        let mut body = repository.blob(self.descriptor, self.received).await?;
+        // A registry without ranges begins again; what is here already is passed over, and checked with the whole.
+        let mut known = self
+            .received
+            .checked_sub(body.start)
+            .ok_or_else(|| Error::new(Kind::DataLoss, format!("registry left out a part of content {digest}")))?;
+        while let Some(chunk) = body.stream.next().await {
+            let mut chunk = chunk?;
+            let skipped = known.min(chunk.len() as u64);
+            known -= skipped;
+            // No more than the chunk's length.
+            let chunk = chunk.split_off(skipped as usize);
+            if self.received + chunk.len() as u64 > self.descriptor.size {
+                let text = format!("content {digest} is larger than the {} bytes it should have", self.descriptor.size);
+                return Err(Error::invalid(text));
+            }
+            self.received += chunk.len() as u64;
+            // Large chunks go as they are, small ones are gathered.
+            let done = if self.buffer.is_empty() && chunk.len() >= PIECE / 8 {
+                self.send(chunk).await
+            } else {
+                self.buffer.extend_from_slice(&chunk);
+                self.buffer.len() < PIECE || self.flush().await
+            };
+            if !done {
+                return Ok(());
+            }
+        }
+        match self.received == self.descriptor.size {
+            true => Ok(()),
+            false => Err(Error::new(
+                Kind::Unavailable,
+                format!("content {digest} ended after {} of {} bytes", self.received, self.descriptor.size),
+            )),
+        }
+    }
+
+    /// Hands what has gathered to the disk; false where the disk has failed.
+    async fn flush(&mut self) -> bool {
+        if self.buffer.is_empty() {
+            return true;
+        }
+        let piece = std::mem::take(&mut self.buffer).freeze();
+        self.send(piece).await
+    }
+
+    async fn send(&mut self, piece: Bytes) -> bool {
+        let sent = self.pieces.send(Piece::Bytes(piece)).await.is_ok();
+        self.state.send_replace(State::Receiving(self.received));
+        sent
+    }
+}

@@ -1,0 +1,262 @@
+//! One place that answers for a registry, a mirror of it included, and one credential for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{Method, StatusCode};
+use reqwest::{Response, Url};
+use tokio::sync::OnceCell;
+
+use super::auth::Auth;
+use super::credential::Credential;
+use super::oci;
+use super::policy::{same_origin, shown};
+use super::transport::{Failure, Net, Outbound, Outgoing};
+use crate::domain::error::{Error, Kind, Result};
+
+/// Requests to a host that cannot be connected to are repeated less often: most of the time nothing listens there.
+const MAX_UNREACHABLE: u32 = 2;
+
+/// A registry's base URL, and how it lets one credential in.
+pub(super) struct Endpoint {
+    pub net: Arc<Net>,
+    pub auth: Auth,
+    pub mirror: bool,
+    /// With the scheme https, unless a mirror was written down with http.
+    url: Url,
+    /// Whether http may be spoken instead.
+    plain_allowed: bool,
+    scheme: AtomicU8,
+    /// Absent where the registry wants a client's certificate, which `oci-client` cannot give.
+    oci: OnceCell<Option<oci::Client>>,
+}
+
+const UNKNOWN: u8 = 0;
+const HTTPS: u8 = 1;
+const HTTP: u8 = 2;
+
+/// A request to an endpoint.
+pub(super) struct Call<'a> {
+    pub method: Method,
+    pub target: Target<'a>,
+    /// What it needs the right to, in the token protocol's words.
+    pub scopes: &'a [String],
+    pub headers: HeaderMap,
+    pub body: Option<&'a Outbound<'a>>,
+    /// Whether it may be sent again after a failure.
+    pub repeat: bool,
+}
+
+/// What a request is for.
+#[derive(Clone)]
+pub(super) enum Target<'a> {
+    /// Something below `/v2/`, with its query.
+    Path(&'a str),
+    /// A URL that the registry gave.
+    Url(Url),
+}
+
+impl<'a> Call<'a> {
+    /// A request without headers and body that may be repeated.
+    pub fn new(method: Method, path: &'a str, scopes: &'a [String]) -> Self {
+        let (target, headers) = (Target::Path(path), HeaderMap::new());
+        Self { method, target, scopes, headers, body: None, repeat: true }
+    }
+
+    /// The same with a header.
+    pub fn header(mut self, name: http::HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.insert(name, value.into());
+        self
+    }
+}
+
+impl Endpoint {
+    /// A registry or, with `mirror`, a place that answers for it and gets no credential.
+    pub fn new(net: Arc<Net>, url: Url, mirror: bool, credential: Credential) -> Self {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(80));
+        let plain_allowed = !mirror && net.policy.allows_plain(host, port);
+        let scheme = match (plain_allowed, url.scheme()) {
+            (true, _) => UNKNOWN,
+            (false, "http") => HTTP,
+            (false, _) => HTTPS,
+        };
+        let auth = Auth::new(if mirror { Credential::Anonymous } else { credential });
+        Self { net, auth, mirror, url, plain_allowed, scheme: scheme.into(), oci: OnceCell::new() }
+    }
+
+    /// Its host, with the port where that is not the usual one.
+    pub fn host(&self) -> String {
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", self.url.host_str().unwrap_or_default())
+    }
+
+    /// The client of `oci-client` for it; `None` where that cannot reach it.
+    pub async fn oci(&self) -> Option<&oci::Client> {
+        let making = || async {
+            let url = self.base().await?;
+            let port = url.port_or_known_default().unwrap_or_default();
+            let tls = self.net.certificates().of(url.host_str().unwrap_or_default(), port).await?;
+            if tls.identity.is_some() {
+                return Ok(None);
+            }
+            let reach = oci::Reach {
+                plain: url.scheme() == "http",
+                unverified: self.plain_allowed,
+                authorities_pem: tls.authorities_pem,
+                user_agent: self.net.user_agent,
+                timeouts: self.net.timeouts,
+                proxies: self.net.proxies_to(url.host_str().unwrap_or_default()),
+            };
+            let made = tokio::task::spawn_blocking(move || oci::Client::new(reach)).await;
+            made.map_err(|cause| Error::internal("preparing a registry client", cause))?.map(Some)
+        };
+        self.oci.get_or_try_init(making).await.ok()?.as_ref()
+    }
+
+    /// The URL that it is reached at. A registry that may do without TLS is asked once whether it has it, without a
+    /// credential, as Docker does.
+    pub async fn base(&self) -> Result<Url, Failure> {
+        let with = |scheme: &str| {
+            let mut url = self.url.clone();
+            let port = url.port();
+            // Both are possible for URLs of https and http.
+            let _ = url.set_scheme(scheme);
+            let _ = url.set_port(port);
+            url
+        };
+        match self.scheme.load(Ordering::Relaxed) {
+            HTTPS => return Ok(with("https")),
+            HTTP => return Ok(if self.plain_allowed { with("http") } else { self.url.clone() }),
+            _ => {}
+        }
+        let mut first = None;
+        for (scheme, known) in [("https", HTTPS), ("http", HTTP)] {
+            let url = with(scheme);
+            let Ok(ping) = url.join("v2/") else { continue };
+            let request = Outgoing { method: Method::GET, url: ping, headers: HeaderMap::new(), body: None };
+            match self.net.exchange(&request, None).await {
+                Ok(_) | Err(Failure::Refused(_)) => {
+                    self.scheme.store(known, Ordering::Relaxed);
+                    return Ok(url);
+                }
+                Err(failure) => {
+                    first.get_or_insert(failure);
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| Failure::Refused(Error::internal("no URL for a registry", self.host()))))
+    }
+
+    /// Sends a request, authorized as the registry asks, and again where that may help; the answer, of whatever status.
+    ///
+    /// # Errors
+    /// `Unavailable` where there is no answer, and the failures of authorization.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Response> {
+        let timeouts = &self.net.timeouts;
+        let most = match (call.repeat, self.mirror) {
+            (false, _) => 0,
+            // A mirror that does not answer is not waited for.
+            (true, true) => timeouts.repetitions.min(1),
+            (true, false) => timeouts.repetitions,
+        };
+        let mut wait = timeouts.backoff;
+        for attempt in 0.. {
+            match self.authorized(call).await {
+                Ok(response) if attempt < most && passes(response.status()) => match retry_after(response.headers()) {
+                    // Who asks for more time than that gets no further request, and the caller the answer.
+                    Some(asked) if asked > timeouts.longest_wait => return Ok(response),
+                    asked => tokio::time::sleep(asked.unwrap_or(wait)).await,
+                },
+                Err(Failure::Unreachable(_)) if attempt < most.min(MAX_UNREACHABLE) => {
+                    if self.plain_allowed {
+                        self.scheme.store(UNKNOWN, Ordering::Relaxed);
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+                Ok(response) => return Ok(response),
+                Err(failure) => return Err(failure.into()),
+            }
+            wait = (wait * 2).min(timeouts.longest_wait);
+        }
+        Err(Error::new(Kind::Unavailable, format!("{} does not answer", self.host())))
+    }
+
+    async fn authorized(&self, call: &Call<'_>) -> Result<Response, Failure> {
+        let home = self.base().await?;
+        let url = match &call.target {
+            Target::Path(path) => {
+                let joined = home.join(&format!("v2/{path}"));
+                joined.map_err(|cause| Failure::Refused(Error::internal("making a URL", cause)))?
+            }
+            Target::Url(url) => {
+                self.net.policy.may_visit(&home, url).map_err(|why| self.astray(why))?;
+                url.clone()
+            }
+        };
+        let own = same_origin(&home, &url);
+        let request = Outgoing { method: call.method.clone(), url, headers: call.headers.clone(), body: call.body };
+        let mut authorization = if own { self.auth.ready(&self.net, call.scopes).await? } else { None };
+        // Once for what is at hand, once for a token that had run out, once for the scheme that the registry names then.
+        for _ in 0..2 {
+            let response = self.net.exchange(&request, authorization.as_ref()).await?;
+            let asked = response.status() == StatusCode::UNAUTHORIZED && own && same_origin(&home, response.url());
+            if !asked {
+                return Ok(response);
+            }
+            let tried = authorization.as_ref();
+            match self.auth.challenged(&self.net, &home, &response, call.scopes, tried).await? {
+                Some(next) => authorization = Some(next),
+                None => return Ok(response),
+            }
+        }
+        self.net.exchange(&request, authorization.as_ref()).await
+    }
+
+    /// A URL that the registry names, against the URL where it did so.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where the daemon must not go there.
+    pub fn named_url(&self, at: &Url, location: &str) -> Result<Url> {
+        let url = at.join(location).map_err(|_| self.astray("something that is no URL".to_owned()));
+        let url = url.map_err(Error::from)?;
+        self.net.policy.may_visit(at, &url).map_err(|why| Error::from(self.astray(why)))?;
+        Ok(url)
+    }
+
+    fn astray(&self, why: String) -> Failure {
+        Failure::Refused(Error::new(Kind::PermissionDenied, format!("{} points to {why}", shown(&self.url))))
+    }
+}
+
+/// Whether an answer is one that may be another the next time.
+fn passes(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// How long the server wants to be left alone: seconds, or until a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let read = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(read("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_secs(1_000_000));
+        for text in ["", "soon", "-1", "99999999999999"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

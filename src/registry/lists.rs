@@ -1,0 +1,214 @@
+//! Lists that come in pages: tags and referrers.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
+use http::{Method, StatusCode};
+use reqwest::{Response, Url};
+use serde::Deserialize;
+
+use super::Repository;
+use super::endpoint::{Call, Endpoint, Target};
+use super::manifests::content_type;
+use super::policy::same_origin;
+use super::refusal::{self, Asked};
+use crate::domain::error::{Error, Kind, Result};
+use crate::domain::manifest::{Document, MAX_MANIFEST, object};
+use crate::domain::{Descriptor, Digest, MediaType};
+
+/// How many pages of one list are read, and how many entries.
+const MAX_PAGES: usize = 1000;
+const MAX_TAGS: usize = 200_000;
+const MAX_REFERRERS: usize = 10_000;
+/// The longest tag that the grammar allows.
+const MAX_TAG: usize = 128;
+
+impl Repository {
+    /// All tags of the repository, in the registry's order.
+    ///
+    /// # Errors
+    /// `NotFound` where the repository is not there; else as [`Repository::referrers`].
+    pub async fn tags(&self) -> Result<Vec<String>> {
+        self.try_each(|endpoint| self.tags_at(endpoint)).await
+    }
+
+    async fn tags_at(&self, endpoint: &Endpoint) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Page {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let mut tags: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
+        let first = self.path("tags/list?n=1000");
+        let mut pages = Pages::new(Target::Path(&first));
+        while let Some(response) = pages.next(self, endpoint, None).await? {
+            if !response.status().is_success() {
+                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Asked::Tags).await);
+            }
+            let body = pages.body(endpoint, response).await?;
+            let page: Page = object(&body).map_err(|cause| unreadable(endpoint, "tags").with_cause(cause))?;
+            // What is no tag cannot be asked for.
+            let good = |tag: &String| !tag.is_empty() && tag.len() <= MAX_TAG && self.name().with_tag(tag).is_ok();
+            tags.extend(page.tags.unwrap_or_default().into_iter().filter(good).filter(|tag| seen.insert(tag.clone())));
+            if tags.len() > MAX_TAGS {
+                return Err(endless(endpoint, "tags"));
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The manifests that name `subject` as theirs: from the referrers API, or else from the tag that stands in for it.
+    /// Empty where there are none. A descriptor's artifact type may be absent.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` where a registry lists more than anyone can have meant; else as [`Repository::resolve`].
+    pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.try_each(|endpoint| self.referrers_at(endpoint, subject)).await
+    }
+
+    async fn referrers_at(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let first = self.path(&format!("referrers/{subject}"));
+        let mut pages = Pages::new(Target::Path(&first));
+        let mut found = Found::default();
+        while let Some(response) = pages.next(self, endpoint, Some(MediaType::OCI_INDEX.as_str())).await? {
+            let status = response.status();
+            let index = content_type(response.headers()).as_deref() == Some(MediaType::OCI_INDEX.as_str());
+            let absent = status.is_client_error()
+                && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+            // Registries without the API answer 404, other refusals, or a page for people.
+            if (absent || (status.is_success() && !index)) && pages.read == 1 {
+                return self.tagged_referrers(endpoint, subject).await;
+            }
+            if !status.is_success() {
+                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Asked::Referrers).await);
+            }
+            let body = pages.body(endpoint, response).await?;
+            found.add(&body, &MediaType::OCI_INDEX).map_err(|error| error.context(self.familiar()))?;
+            if found.descriptors.len() > MAX_REFERRERS {
+                return Err(endless(endpoint, "referrers"));
+            }
+        }
+        Ok(found.descriptors)
+    }
+
+    /// The referrers that an index lists under the tag made from the subject's digest.
+    async fn tagged_referrers(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let tag = subject.to_string().replacen(':', "-", 1);
+        let tag = tag.get(..MAX_TAG).unwrap_or(&tag);
+        let (media_type, bytes) = match self.fetch(endpoint, tag, None, None, Asked::Referrers).await {
+            Ok((media_type, bytes, _)) => (media_type, bytes),
+            Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Found::default();
+        // Anything but an index under that tag is somebody's image.
+        if media_type.is_index() {
+            found.add(&bytes, &media_type)?;
+        }
+        Ok(found.descriptors)
+    }
+}
+
+/// Referrers, each once.
+#[derive(Default)]
+struct Found {
+    descriptors: Vec<Descriptor>,
+    known: HashSet<Digest>,
+}
+
+impl Found {
+    fn add(&mut self, body: &[u8], media_type: &MediaType) -> Result<()> {
+        if let Document::Index(index) = Document::decode(body, media_type)? {
+            let new = index.manifests.into_iter().filter(|found| self.known.insert(found.digest.clone()));
+            self.descriptors.extend(new);
+        }
+        Ok(())
+    }
+}
+
+/// The pages of a list: each names the next in its `Link` header.
+struct Pages<'a> {
+    next: Option<Target<'a>>,
+    read: usize,
+}
+
+impl<'a> Pages<'a> {
+    fn new(first: Target<'a>) -> Self {
+        Self { next: Some(first), read: 0 }
+    }
+
+    /// The next page's answer, of whatever status; `None` after the last.
+    async fn next(
+        &mut self,
+        repository: &Repository,
+        endpoint: &Endpoint,
+        accept: Option<&'static str>,
+    ) -> Result<Option<Response>> {
+        let Some(target) = self.next.take() else { return Ok(None) };
+        if self.read >= MAX_PAGES {
+            return Err(endless(endpoint, "pages"));
+        }
+        self.read += 1;
+        let mut call = Call::new(Method::GET, "", repository.scopes());
+        call.target = target;
+        if let Some(accept) = accept {
+            call = call.header(ACCEPT, HeaderValue::from_static(accept));
+        }
+        endpoint.call(&call).await.map(Some)
+    }
+
+    /// Reads a page and notes where the next one is: at the same origin, or nowhere.
+    async fn body(&mut self, endpoint: &Endpoint, response: Response) -> Result<Bytes> {
+        let at = response.url().clone();
+        if let Some(link) = next_link(response.headers()) {
+            let next = endpoint.named_url(&at, &link)?;
+            if !same_origin(&at, &next) {
+                let text = format!("{} continues a list on another host", endpoint.host());
+                return Err(Error::new(Kind::PermissionDenied, text));
+            }
+            self.next = Some(Target::Url(next)).filter(|_| !same_page(&at, &link));
+        }
+        endpoint.net.document(response, MAX_MANIFEST).await
+    }
+}
+
+fn same_page(at: &Url, link: &str) -> bool {
+    at.join(link).is_ok_and(|next| next == *at)
+}
+
+/// The target of the `Link` with `rel="next"`.
+fn next_link(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).find_map(|value| {
+        let (target, parameters) = value.trim().strip_prefix('<')?.split_once('>')?;
+        let next = parameters.split(';').any(|parameter| {
+            let parameter = parameter.split(',').next().unwrap_or_default().trim().replace('"', "");
+            parameter.eq_ignore_ascii_case("rel=next")
+        });
+        next.then(|| target.to_owned())
+    })
+}
+
+fn unreadable(endpoint: &Endpoint, what: &str) -> Error {
+    Error::new(Kind::Unavailable, format!("{} answers with no list of {what}", endpoint.host()))
+}
+
+fn endless(endpoint: &Endpoint, what: &str) -> Error {
+    Error::new(Kind::ResourceExhausted, format!("{} lists too many {what}", endpoint.host()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_in_every_form() {
+        let read = |text: &str| next_link(&HeaderMap::from_iter([(LINK, text.parse().unwrap())]));
+        assert_eq!(read(r#"</v2/a/tags/list?n=1&last=x>; rel="next""#).unwrap(), "/v2/a/tags/list?n=1&last=x");
+        assert_eq!(read("<https://h/x>;rel=next").unwrap(), "https://h/x");
+        for text in ["", "<", "</x>", r#"</x>; rel="prev""#, "/x; rel=next"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How registries are to be reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How registries are to be reached. Plain data.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Registries that may be reached without TLS, or with a certificate that does not check: `host`, `host:port` or a
+    /// CIDR, which covers addresses as they stand in names. Loopback always may.
+    pub insecure: Vec<String>,
+    /// Mirrors of Docker Hub, first one first: http or https URLs.
+    pub mirrors: Vec<String>,
+    /// Where certificates of single registries are: `host[:port]/*.crt`, and `*.cert` with `*.key`.
+    pub certs_dir: PathBuf,
+    /// How the daemon names itself.
+    pub user_agent: &'static str,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// The proxies to go through.
+    pub proxies: Proxies,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            insecure: Vec::new(),
+            mirrors: Vec::new(),
+            certs_dir: "/etc/docker/certs.d".into(),
+            user_agent: concat!("loadline/", env!("CARGO_PKG_VERSION")),
+            timeouts: Timeouts::default(),
+            proxies: Proxies::default(),
+        }
+    }
+}
+
+/// How long to wait for what. Nothing limits how long a whole transfer takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// From the end of a request to the beginning of its answer.
+    pub answer: Duration,
+    /// Without a byte of a body in either direction.
+    pub stall: Duration,
+    /// Before the first repetition; each further one waits twice as long.
+    pub backoff: Duration,
+    /// The longest wait that a registry may ask for; longer ones end in an error.
+    pub longest_wait: Duration,
+    /// How often a request is repeated.
+    pub repetitions: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            answer: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            backoff: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(60),
+            repetitions: 4,
+        }
+    }
+}
+
+/// Proxies as the usual environment variables name them. The loopback is always reached directly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `http` URLs.
+    pub http: Option<String>,
+    /// For `https` URLs.
+    pub https: Option<String>,
+    /// Hosts to be reached directly, separated by commas: names with their subdomains, addresses, CIDRs, or `*`.
+    pub none: Option<String>,
+}
+
+impl Proxies {
+    /// Takes `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or their names in lower case, from an environment.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |name: &str| {
+            [name.to_owned(), name.to_lowercase()]
+                .iter()
+                .find_map(|name| variable(name).filter(|text| !text.is_empty()))
+        };
+        Self { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), none: either("NO_PROXY") }
+    }
+}

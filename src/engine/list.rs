@@ -52,6 +52,11 @@ impl ListedImage {
         summarize(&self.engine.0.catalog.state(), &self.row, self.names())
     }
 
+    /// Whether [`ListedImage::fragment`] has the form at hand.
+    pub fn is_rendered(&self, form: u32) -> bool {
+        self.matched.is_none() && self.row.is_rendered(form)
+    }
+
     /// The image in one form, rendered once and kept (under a limit of bytes) for as long as it does not change. Forms
     /// are told apart by the number that the caller gives them.
     pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary, &mut Vec<u8>)) -> Bytes {

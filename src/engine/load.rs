@@ -113,7 +113,10 @@ impl Inner {
             committed: Vec::new(),
             buffer: vec![0; BUFFER],
         };
-        let result = loading.run(options, archive);
+        // A panic must not look like a load that found nothing, and must not leave its blobs behind.
+        let run = std::panic::AssertUnwindSafe(|| loading.run(options, archive));
+        let result = std::panic::catch_unwind(run)
+            .unwrap_or_else(|_| Err(Error::internal("the load failed", "a panic, which was logged")));
         let Loading { lease, staged, committed, .. } = loading;
         // What was staged and not committed goes first: it may be what filled the disk.
         drop(staged);

@@ -89,6 +89,8 @@ impl Engine {
                 "the last process did not end in order"
             );
         }
+        // So that the first list does not wait for it.
+        drop(inner.catalog.snapshot());
         Ok(Self(Arc::new(inner)))
     }
 

@@ -3,7 +3,10 @@
 
 pub mod daemon;
 pub mod http;
+pub mod images;
+pub mod loading;
 pub mod replay;
+pub mod tar;
 
 use std::path::{Path, PathBuf};
 

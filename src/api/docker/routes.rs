@@ -15,7 +15,7 @@ use super::images::prune::image_prune;
 use super::images::remove::image_delete;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
-use super::versions::{NEWEST, OLDEST};
+use super::versions::OLDEST;
 
 /// One operation of the API.
 pub struct Route<S = App> {
@@ -59,8 +59,8 @@ pub(super) fn images() -> Vec<Route> {
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),
         route(DELETE, "/images/{name}",            OLDEST, image_delete),
         route(POST, "/images/prune",               25,     image_prune),
-        route(GET,  "/content/{digest}",           NEWEST, content_read),
-        route(HEAD, "/content/{digest}",           NEWEST, content_head),
+        route(GET,  "/content/{digest}",           55,     content_read),
+        route(HEAD, "/content/{digest}",           55,     content_head),
     ]
 }
 

@@ -12,3 +12,6 @@ pub mod message;
 pub mod removed;
 pub mod summary;
 pub mod usage;
+
+#[cfg(test)]
+mod tests;

@@ -4,4 +4,5 @@
 mod checks;
 mod containerd;
 mod docker;
+mod registry;
 mod support;

@@ -3,6 +3,7 @@
 
 pub mod daemon;
 pub mod http;
+pub mod registry;
 pub mod replay;
 
 use std::path::{Path, PathBuf};

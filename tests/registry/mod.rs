@@ -3,6 +3,7 @@
 mod credentials;
 mod hostile;
 mod reads;
+mod tls;
 mod writes;
 
 use std::time::Duration;

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should end")]
 
 mod checks;
+mod clients;
 mod containerd;
+mod crash;
 mod docker;
 mod registry;
 mod support;

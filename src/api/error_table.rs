@@ -35,8 +35,8 @@ pub fn log(error: &Error) {
 }
 
 /// The gRPC status of a failure, which it also logs.
-pub fn status(error: &Error) -> tonic::Status {
-    log(error);
+pub fn status(error: Error) -> tonic::Status {
+    log(&error);
     tonic::Status::new(codes(error.kind()).1, error.public())
 }
 
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_status_carries_the_public_text_only() {
         let error = Error::internal("reading a blob failed", std::io::Error::other("secret path"));
-        let status = status(&error);
+        let status = status(error);
         assert_eq!((status.code(), status.message()), (Code::Internal, "reading a blob failed"));
     }
 }

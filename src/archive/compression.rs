@@ -16,8 +16,6 @@ pub enum Compression {
     None,
     Gzip,
     Zstd,
-    /// Not looked at.
-    Unknown,
 }
 
 impl Compression {
@@ -59,7 +57,7 @@ pub(super) fn decompress(mut archive: impl Read) -> Result<impl Read> {
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
             Plain::Zstd(Box::new(decoder))
         }
-        Compression::None | Compression::Unknown => Plain::As(whole),
+        Compression::None => Plain::As(whole),
     })
 }
 
@@ -90,9 +88,17 @@ impl<R: Read> Sniffed<R> {
         Self { reader, start: Vec::new() }
     }
 
-    /// The compression of what was read; `None` where nothing was.
-    pub(super) fn compression(&self) -> Option<Compression> {
-        (!self.start.is_empty()).then(|| Compression::of(&self.start))
+    /// The compression of what is read. The first bytes are read for that, if nobody has yet.
+    pub(super) fn compression(mut self) -> Result<Compression> {
+        while self.start.len() < ZSTD.len() {
+            match self.read(&mut [0; ZSTD.len()]) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(super::tar::unreadable(e)),
+            }
+        }
+        Ok(Compression::of(&self.start))
     }
 }
 

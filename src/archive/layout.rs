@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
-use super::{ArchiveFile, Compression, Listing};
+use super::{ArchiveFile, Compression, Listing, MAX_NAMES};
 use crate::domain::descriptor::clip;
-use crate::domain::manifest::object;
-use crate::domain::{Descriptor, Digest, Error, MediaType, Result};
+use crate::domain::manifest::layout_index;
+use crate::domain::{Digest, Error, MediaType, Result};
 
 const INDEX: &str = "index.json";
 const DOCKER_MANIFEST: &str = "manifest.json";
@@ -66,11 +66,55 @@ pub(super) fn role(path: &str) -> Result<Role> {
     }
 }
 
+/// The files of an archive that a `manifest.json` may name.
+#[derive(Default)]
+pub(super) struct Files {
+    /// By digest, because an archive of many images has many and their paths say nothing more.
+    blobs: HashMap<Digest, (u64, Compression)>,
+    named: HashMap<String, ArchiveFile>,
+    name_bytes: usize,
+}
+
+impl Files {
+    /// Notes a file that is named by its digest. Of two, the later counts: their bytes are the same.
+    pub(super) fn blob(&mut self, file: ArchiveFile) {
+        self.blobs.insert(file.digest, (file.size, file.compression));
+    }
+
+    /// Makes sure that a file of a name may come.
+    pub(super) fn reserve(&mut self, path: &str) -> Result<()> {
+        if self.named.contains_key(path) {
+            return Err(Error::invalid(format!("archive has two files named {:?}", clip(path))));
+        }
+        self.name_bytes += path.len();
+        match self.name_bytes > MAX_NAMES {
+            true => Err(Error::invalid(format!("archive has more than {MAX_NAMES} bytes of names"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes a file that is named by its path.
+    pub(super) fn named(&mut self, path: String, file: ArchiveFile) {
+        self.named.insert(path, file);
+    }
+
+    fn get(&self, path: &str) -> Option<ArchiveFile> {
+        match role(path) {
+            Ok(Role::Blob(digest)) => {
+                let (size, compression) = *self.blobs.get(&digest)?;
+                Some(ArchiveFile { digest, size, compression })
+            }
+            _ => self.named.get(path).cloned(),
+        }
+    }
+}
+
 /// The listings and links of an archive, as they come.
 #[derive(Default)]
 pub(super) struct Collected {
     listings: HashMap<String, Vec<u8>>,
     links: HashMap<String, String>,
+    name_bytes: usize,
 }
 
 impl Collected {
@@ -102,6 +146,10 @@ impl Collected {
             }
         }
         let resolved = parts.join("/");
+        self.name_bytes += path.len() + resolved.len();
+        if self.name_bytes > MAX_NAMES {
+            return Err(Error::invalid(format!("archive has more than {MAX_NAMES} bytes of links")));
+        }
         if self.links.insert(path.clone(), resolved).is_some() || self.listings.contains_key(&path) {
             return Err(Error::invalid(format!("archive has two files named {:?}", clip(&path))));
         }
@@ -109,7 +157,7 @@ impl Collected {
     }
 
     /// What the archive holds.
-    pub(super) fn into_listing(self, files: &HashMap<String, ArchiveFile>) -> Result<Listing> {
+    pub(super) fn into_listing(self, files: &Files) -> Result<Listing> {
         match (self.listings.get(LAYOUT), self.listings.get(INDEX), self.listings.get(DOCKER_MANIFEST)) {
             (Some(_), Some(index), _) => layout_index(index).map(Listing::Layout),
             (None, Some(index), None) => layout_index(index).map(Listing::Layout),
@@ -118,7 +166,7 @@ impl Collected {
         }
     }
 
-    fn docker_images(&self, manifest: &[u8], files: &HashMap<String, ArchiveFile>) -> Result<Vec<DockerImage>> {
+    fn docker_images(&self, manifest: &[u8], files: &Files) -> Result<Vec<DockerImage>> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Wire {
@@ -137,7 +185,7 @@ impl Collected {
                 let layers = image.layers.unwrap_or_default();
                 let layers = layers.iter().map(|path| self.file(path, files)).collect::<Result<Vec<_>>>()?;
                 Ok(DockerImage {
-                    manifest: docker_manifest(config, &layers),
+                    manifest: docker_manifest(&config, &layers),
                     names: image.repo_tags.unwrap_or_default(),
                 })
             })
@@ -145,7 +193,7 @@ impl Collected {
     }
 
     /// The file that a path in `manifest.json` means, through at most one link: Docker never linked to links.
-    fn file<'a>(&self, path: &str, files: &'a HashMap<String, ArchiveFile>) -> Result<&'a ArchiveFile> {
+    fn file(&self, path: &str, files: &Files) -> Result<ArchiveFile> {
         let path = clean(path)?;
         let path = self.links.get(&path).unwrap_or(&path);
         files.get(path).ok_or_else(|| {
@@ -154,18 +202,8 @@ impl Collected {
     }
 }
 
-fn layout_index(bytes: &[u8]) -> Result<Vec<Descriptor>> {
-    #[derive(Deserialize)]
-    struct Wire {
-        #[serde(default)]
-        manifests: Option<Vec<serde_json::Value>>,
-    }
-    let index: Wire = object(bytes).map_err(|e| Error::invalid("invalid index.json").with_cause(e))?;
-    index.manifests.unwrap_or_default().iter().map(Descriptor::from_json).collect()
-}
-
 /// A manifest for an image that came without one. Its bytes decide the image's ID, so they are what Docker Engine makes.
-fn docker_manifest(config: &ArchiveFile, layers: &[&ArchiveFile]) -> Vec<u8> {
+fn docker_manifest(config: &ArchiveFile, layers: &[ArchiveFile]) -> Vec<u8> {
     let entry = |media_type: &MediaType, file: &ArchiveFile| {
         format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":{}}}"#, file.digest, file.size)
     };
@@ -175,7 +213,7 @@ fn docker_manifest(config: &ArchiveFile, layers: &[&ArchiveFile]) -> Vec<u8> {
             let media_type = match layer.compression {
                 Compression::Gzip => MediaType::DOCKER_LAYER_GZIP,
                 Compression::Zstd => MediaType::DOCKER_LAYER_ZSTD,
-                Compression::None | Compression::Unknown => MediaType::DOCKER_LAYER,
+                Compression::None => MediaType::DOCKER_LAYER,
             };
             entry(&media_type, layer)
         })

@@ -7,7 +7,6 @@ mod compression;
 mod layout;
 mod tar;
 
-use std::collections::HashMap;
 use std::io::Read;
 
 use crate::domain::{Descriptor, Digest, Error, Result};
@@ -17,8 +16,11 @@ pub use layout::{DockerImage, name_annotations};
 pub use tar::unreadable;
 
 /// The largest file that says what is in an archive (`index.json`, `manifest.json`), in bytes: enough for the names of
-/// a hundred thousand images.
-const MAX_LISTING: u64 = 48 << 20;
+/// forty thousand images.
+const MAX_LISTING: u64 = 16 << 20;
+
+/// How many bytes of names are kept of files that are not named by digests. A docker-archive has three to a layer.
+const MAX_NAMES: usize = 16 << 20;
 
 /// The most entries an archive may have.
 const MAX_ENTRIES: usize = 4_000_000;
@@ -58,7 +60,7 @@ pub fn read(archive: impl Read, sink: &mut impl Sink) -> Result<Listing> {
     let plain = compression::decompress(archive)?;
     let mut entries = tar::Entries::new(plain);
     let mut collected = layout::Collected::default();
-    let mut files: HashMap<String, ArchiveFile> = HashMap::new();
+    let mut files = layout::Files::default();
     let mut count = 0;
     while let Some(entry) = entries.next_entry()? {
         count += 1;
@@ -83,26 +85,15 @@ pub fn read(archive: impl Read, sink: &mut impl Sink) -> Result<Listing> {
                     if sink.wants(&digest) {
                         sink.take(Some(&digest), entry.size, &mut content)?;
                     }
-                    // A docker-archive may name its blobs by these paths as well. Two entries of one blob are the same
-                    // bytes, so the second changes nothing.
-                    if let Some(compression) = content.compression() {
-                        files.insert(path, ArchiveFile { digest, size: entry.size, compression });
-                    } else {
-                        files.entry(path).or_insert(ArchiveFile {
-                            digest,
-                            size: entry.size,
-                            compression: Compression::Unknown,
-                        });
-                    }
+                    let compression = content.compression()?;
+                    files.blob(ArchiveFile { digest, size: entry.size, compression });
                 }
                 layout::Role::Other => {
-                    if files.contains_key(&path) {
-                        return Err(Error::invalid(format!("archive has two files named {path:?}")));
-                    }
+                    files.reserve(&path)?;
                     let mut content = compression::Sniffed::new(entries.content());
                     let digest = sink.take(None, entry.size, &mut content)?;
-                    let compression = content.compression().unwrap_or(Compression::Unknown);
-                    files.insert(path, ArchiveFile { digest, size: entry.size, compression });
+                    let compression = content.compression()?;
+                    files.named(path, ArchiveFile { digest, size: entry.size, compression });
                 }
             },
         }

@@ -173,7 +173,7 @@ impl<R: Read> Entries<R> {
     }
 
     fn skip_content(&mut self) -> Result<()> {
-        let rest = self.left + self.padding;
+        let rest = self.left.saturating_add(self.padding);
         (self.left, self.padding) = (0, 0);
         if rest > 0 {
             let skipped = io::copy(&mut (&mut self.reader).take(rest), &mut io::sink()).map_err(unreadable)?;

@@ -1,5 +1,6 @@
 //! Archives as they come, and as an attacker would make them.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read, Write};
 
 use super::*;

@@ -47,6 +47,12 @@ impl App {
 
     /// Serves until `shutdown` is ready, lets running requests finish, then closes the engine.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let engine = self.engine.clone();
+        let shutdown = async move {
+            shutdown.await;
+            // They would never end by themselves, and are no requests to wait for.
+            engine.end_streams();
+        };
         let served = mux::serve(self.sockets, self.mux, self.limits, shutdown).await;
         wiring::close_engine(self.engine).await;
         tracing::info!("stopped");

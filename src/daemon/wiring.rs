@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::config::{Config, LogLevel};
 use super::mux::Mux;
-use crate::api::{containerd, docker};
+use crate::api::containerd;
+use crate::api::docker;
 use crate::domain::error::{Error, Result};
 use crate::engine::{Engine, Settings};
 

@@ -159,6 +159,20 @@ impl Document {
     }
 }
 
+/// Reads the descriptors of an image layout's `index.json`, which may be of any length.
+///
+/// # Errors
+/// `InvalidArgument` where it is no such document.
+pub fn layout_index(bytes: &[u8]) -> Result<Vec<Descriptor>> {
+    #[derive(Deserialize)]
+    struct WireIndex {
+        #[serde(default)]
+        manifests: Option<Vec<Wire>>,
+    }
+    let index: WireIndex = object(bytes).map_err(|e| Error::invalid("invalid index.json").with_cause(e))?;
+    index.manifests.unwrap_or_default().into_iter().map(Wire::decode).collect()
+}
+
 /// The part of an image configuration that lists and filters need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigSummary {

@@ -4,6 +4,7 @@ pub mod attestation;
 pub mod descriptor;
 pub mod digest;
 pub mod error;
+pub mod event;
 pub mod filter;
 pub mod image;
 pub mod manifest;

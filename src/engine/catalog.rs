@@ -4,6 +4,7 @@
 //! after the database and in the same step. A generation number moves with every change.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -25,13 +26,39 @@ pub(super) struct Catalog {
     fragment_bytes: AtomicUsize,
 }
 
+/// A map whose keys are digests of content that is here.
+///
+/// A digest is as good as random already, so its first bytes are its hash. Keys that a client can choose without having
+/// such content, like the subjects of referrers, are not kept this way: they could be chosen to collide.
+type ByDigest<T> = HashMap<Digest, T, BuildHasherDefault<FirstBytes>>;
+
+/// See [`ByDigest`].
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    // The algorithm and the length, which come before the bytes and say nothing.
+    fn write_usize(&mut self, _: usize) {}
+    fn write_isize(&mut self, _: isize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// One state of everything.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) generation: u64,
-    blobs: HashMap<Digest, BlobRecord>,
-    documents: HashMap<Digest, Arc<Document>>,
-    configs: HashMap<Digest, Arc<ConfigSummary>>,
+    blobs: ByDigest<BlobRecord>,
+    documents: ByDigest<Arc<Document>>,
+    configs: ByDigest<Arc<ConfigSummary>>,
     /// Full names, or for an image without one the digest of its target.
     names: BTreeMap<String, Arc<NameRecord>>,
     /// Names by the digest that they point at.
@@ -219,6 +246,10 @@ impl Row {
         self.fingerprint == other.fingerprint && self.names == other.names && self.target == other.target
     }
 
+    pub(super) fn is_rendered(&self, form: u32) -> bool {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(known, _)| *known == form)
+    }
+
     fn fragment_bytes(&self) -> usize {
         self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, bytes)| bytes.len()).sum()
     }
@@ -340,6 +371,20 @@ impl State {
             if referrers.is_empty() {
                 self.referrers.remove(&subject.digest);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_hash_to_their_own_bytes() {
+        let hash =
+            |digest: &Digest| std::hash::BuildHasher::hash_one(&BuildHasherDefault::<FirstBytes>::default(), digest);
+        for digest in [Digest::of(b"a"), Digest::compute(crate::domain::digest::Algorithm::Sha512, b"a")] {
+            assert_eq!(hash(&digest).to_le_bytes(), digest.bytes()[..8]);
         }
     }
 }

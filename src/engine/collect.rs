@@ -8,56 +8,101 @@ use std::sync::PoisonError;
 
 use super::Inner;
 use super::catalog::State;
+use super::names::NameChanges;
 use crate::domain::{Digest, Result};
 use crate::store::Changes;
 
 /// What a collection removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Collected {
-    pub(super) blobs: usize,
+    pub(super) blobs: HashSet<Digest>,
     pub(super) bytes: u64,
+}
+
+/// What a collection is to do.
+#[derive(Default)]
+pub(super) struct Sweep {
+    /// Look at these blobs only; at all where absent.
+    pub(super) candidates: Option<HashSet<Digest>>,
+    /// Names that change in the same step: no crash leaves one without the other.
+    pub(super) names: NameChanges,
+    /// Targets that no name points at after that.
+    pub(super) unnamed: HashSet<Digest>,
+    /// A manifest that is to go although the tree under this target holds it.
+    pub(super) pruned: Option<(Digest, Digest)>,
 }
 
 impl Inner {
     /// Removes what does not live, of the candidates or of everything.
     pub(super) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (doomed, collected) = {
+        let candidates = candidates.map(|candidates| candidates.iter().cloned().collect());
+        self.sweep_locked(Sweep { candidates, ..Sweep::default() })
+    }
+
+    /// The same with changes of names, for a caller that holds the writer already.
+    pub(super) fn sweep_locked(&self, sweep: Sweep) -> Result<Collected> {
+        let (doomed, bytes) = {
             let state = self.catalog.state();
-            let live = live(&state, self.leases.held());
-            let dead = |digest: &&Digest| !live.contains(digest);
-            let doomed: Vec<Digest> = match candidates {
-                Some(candidates) => candidates.iter().filter(dead).cloned().collect(),
-                None => state.blobs().map(|(digest, _)| digest).filter(dead).cloned().collect(),
+            // Looking through everything is for nothing where nothing can be found.
+            let live = match &sweep.candidates {
+                Some(candidates) if candidates.is_empty() => HashSet::new(),
+                _ => live(&state, self.leases.held(), &sweep),
+            };
+            let is_dead = |digest: &&Digest| !live.contains(digest) && state.blob(digest).is_some();
+            let dead: Vec<Digest> = match &sweep.candidates {
+                Some(candidates) => candidates.iter().filter(is_dead).cloned().collect(),
+                None => state.blobs().map(|(digest, _)| digest).filter(is_dead).cloned().collect(),
             };
             // From here on nobody can take hold of these and believe that they stay.
-            let doomed = self.leases.condemn(doomed);
+            let doomed = self.leases.condemn(dead);
             let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);
-            let collected = Collected { blobs: doomed.len(), bytes: sizes.sum() };
-            (doomed, collected)
+            let bytes = sizes.sum();
+            (doomed, bytes)
         };
-        let result = match doomed.is_empty() {
+        let blobs = doomed.iter().cloned().collect();
+        let changes = Changes { names: sweep.names, removed: doomed, ..Changes::default() };
+        let result = match changes.is_empty() {
             true => Ok(()),
-            false => self.commit_locked(Changes { removed: doomed, ..Changes::default() }),
+            false => self.commit_locked(changes),
         };
         self.leases.pardon();
-        result.map(|()| collected)
+        result.map(|()| Collected { blobs, bytes })
     }
 }
 
-fn live(state: &State, held: Vec<Digest>) -> HashSet<Digest> {
-    let mut live = HashSet::new();
-    let mut next: Vec<Digest> = held;
-    next.extend(state.targets().cloned());
+fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
+    let Some((target, manifest)) = &sweep.pruned else {
+        let targets = state.targets().filter(|target| !sweep.unnamed.contains(target)).cloned();
+        return reach(state, held.into_iter().chain(targets).collect(), None);
+    };
+    let others = state.targets().filter(|other| *other != target).cloned();
+    let mut live = reach(state, held.into_iter().chain(others).collect(), None);
+    // What is about the manifest stays with the index that still names it; the manifest itself and what only it uses go.
+    live.extend(reach(state, vec![target.clone()], Some(manifest)));
+    live
+}
+
+/// Everything under the roots and their referrers. What is cut is not reached, and nothing through it but its referrers.
+pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> HashSet<Digest> {
+    let (mut reached, mut was_cut) = (HashSet::new(), false);
+    let mut next = roots;
     while let Some(digest) = next.pop() {
-        if live.contains(&digest) {
+        if cut == Some(&digest) {
+            if !was_cut {
+                next.extend(state.referrers(&digest).into_iter().cloned());
+            }
+            was_cut = true;
+            continue;
+        }
+        if reached.contains(&digest) {
             continue;
         }
         if let Some(document) = state.document(&digest) {
             next.extend(document.children().map(|child| child.digest.clone()));
         }
         next.extend(state.referrers(&digest).into_iter().cloned());
-        live.insert(digest);
+        reached.insert(digest);
     }
-    live
+    reached
 }

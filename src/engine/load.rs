@@ -4,9 +4,7 @@
 //! and names are set last. Until then everything is held by a lease, and a load that fails or is given up takes back what
 //! it brought.
 
-mod plan;
-
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::PoisonError;
 
@@ -14,12 +12,13 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::catalog::{State, is_dangling};
+use super::names::name_changes;
+use super::plan::{self, Image, Plan};
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
+use crate::domain::event::Action;
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
-use crate::store::{Changes, Lease, NameRecord, Staged};
-use plan::{Image, Plan};
+use crate::store::{Changes, Lease, Staged};
 
 /// How many blobs one sync makes durable.
 const BATCH: usize = 4096;
@@ -114,7 +113,10 @@ impl Inner {
             committed: Vec::new(),
             buffer: vec![0; BUFFER],
         };
-        let result = loading.run(options, archive);
+        // A panic must not look like a load that found nothing, and must not leave its blobs behind.
+        let run = std::panic::AssertUnwindSafe(|| loading.run(options, archive));
+        let result = std::panic::catch_unwind(run)
+            .unwrap_or_else(|_| Err(Error::internal("the load failed", "a panic, which was logged")));
         let Loading { lease, staged, committed, .. } = loading;
         // What was staged and not committed goes first: it may be what filled the disk.
         drop(staged);
@@ -235,6 +237,9 @@ impl Loading<'_> {
             now,
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
+        for image in &plan.images {
+            self.inner.emit_digest(Action::Load, &image.target.digest);
+        }
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),
@@ -267,40 +272,4 @@ impl plan::Source for Loading<'_> {
             }
         }
     }
-}
-
-/// The names that images get, and what becomes of those that pointed elsewhere: an image that loses its last name is kept
-/// under its digest, and one that gets a name no longer needs that.
-fn name_changes(state: &State, images: &[Image], now: i64) -> Vec<(String, Option<NameRecord>)> {
-    let mut changes: Vec<(String, Option<NameRecord>)> = Vec::new();
-    let mut named: HashMap<String, Digest> = HashMap::new();
-    for image in images {
-        let digest = &image.target.digest;
-        let key = image.name.as_ref().map_or_else(|| digest.to_string(), ToString::to_string);
-        if image.name.is_none() && !state.names_of(digest).is_empty() {
-            continue;
-        }
-        let old = state.name(&key);
-        let created_at = old.filter(|old| old.target.digest == *digest).map_or(now, |old| old.created_at);
-        changes.push((key.clone(), Some(NameRecord { target: image.target.clone(), created_at, updated_at: now })));
-        named.insert(key, digest.clone());
-    }
-    let targets: HashSet<&Digest> = named.values().collect();
-    let mut settled = Vec::new();
-    for key in named.keys() {
-        let Some(old) = state.name(key) else { continue };
-        let keeps_another = state.names_of(&old.target.digest).iter().any(|name| !named.contains_key(*name));
-        let gets_another = targets.contains(&old.target.digest);
-        if !keeps_another && !gets_another {
-            settled.push((old.target.digest.to_string(), Some(NameRecord { updated_at: now, ..old.as_ref().clone() })));
-        }
-    }
-    for (key, target) in &named {
-        let placeholder = target.to_string();
-        if !is_dangling(key) && (state.name(&placeholder).is_some() || named.contains_key(&placeholder)) {
-            settled.push((placeholder, None));
-        }
-    }
-    changes.extend(settled);
-    changes
 }

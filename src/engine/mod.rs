@@ -7,12 +7,19 @@ mod attestations;
 mod blobs;
 mod catalog;
 mod collect;
+mod disk_usage;
+mod events;
 mod history;
 mod inspect;
 mod list;
 mod load;
+mod names;
+mod plan;
+mod prune;
+mod remove;
 mod resolve;
 mod summary;
+mod tag;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +30,12 @@ use catalog::Catalog;
 
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use disk_usage::DiskUsage;
+pub use events::EventQuery;
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
+pub use prune::Pruned;
+pub use remove::{RemoveOptions, Removed};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]
@@ -42,6 +53,7 @@ struct Inner {
     store: Arc<dyn Store>,
     catalog: Catalog,
     leases: Leases,
+    events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
 }
@@ -61,11 +73,24 @@ impl Engine {
     fn with_store(settings: Settings, store: Arc<dyn Store>) -> Result<Self> {
         let catalog = Catalog::new(store.contents()?);
         let interrupted = store.was_interrupted();
-        let inner = Inner { settings, store, catalog, leases: Leases::default(), writer: Mutex::default() };
+        let inner = Inner {
+            settings,
+            store,
+            catalog,
+            leases: Leases::default(),
+            events: events::Events::default(),
+            writer: Mutex::default(),
+        };
         if interrupted {
             let collected = inner.collect(None)?;
-            tracing::info!(blobs = collected.blobs, bytes = collected.bytes, "the last process did not end in order");
+            tracing::info!(
+                blobs = collected.blobs.len(),
+                bytes = collected.bytes,
+                "the last process did not end in order"
+            );
         }
+        // So that the first list does not wait for it.
+        drop(inner.catalog.snapshot());
         Ok(Self(Arc::new(inner)))
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Resolved {
     pub(super) record: Arc<NameRecord>,
     /// All names of the image, sorted; empty where it is dangling.
     pub(super) names: Vec<Reference>,
+    /// The name by which it was found; absent where that was an ID.
+    pub(super) by_name: Option<Reference>,
 }
 
 /// Finds an image by name, by `name@digest`, by its digest, by a unique prefix of that, or by the full digest of a
@@ -22,13 +24,32 @@ pub(super) struct Resolved {
 /// # Errors
 /// `InvalidArgument` where the text is no name; `NotFound` where there is no such image, or a prefix fits several.
 pub(super) fn resolve(state: &State, text: &str) -> Result<Resolved> {
+    find(state, text, Reach::Contents)
+}
+
+/// The same for what changes or sends an image, which is not found by what is under it.
+pub(super) fn resolve_target(state: &State, text: &str) -> Result<Resolved> {
+    find(state, text, Reach::Targets)
+}
+
+/// Whose digests lead to an image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// That of what its names point at.
+    Targets,
+    /// Also those of the manifests and configurations under that.
+    Contents,
+}
+
+fn find(state: &State, text: &str, reach: Reach) -> Result<Resolved> {
     if text.trim().is_empty() {
         return Err(Error::invalid("image name cannot be blank"));
     }
     let name = ImageName::parse(text)?;
-    let by_name = name.reference().and_then(|reference| find_named(state, reference));
-    if let Some(record) = by_name {
-        return Ok(Resolved::new(state, record));
+    if let Some(reference) = name.reference()
+        && let Some(record) = find_named(state, reference)
+    {
+        return Ok(Resolved { by_name: Some(reference.clone()), ..Resolved::new(state, record) });
     }
     if let ImageName::Named(_) = name {
         return Err(name.not_found());
@@ -42,7 +63,9 @@ pub(super) fn resolve(state: &State, text: &str) -> Result<Resolved> {
             )));
         }
         (None, _) => match &name {
-            ImageName::Digest(digest) => holder(state, digest).ok_or_else(|| name.not_found())?,
+            ImageName::Digest(digest) if reach == Reach::Contents => {
+                holder(state, digest).ok_or_else(|| name.not_found())?
+            }
             _ => return Err(name.not_found()),
         },
     };
@@ -56,7 +79,7 @@ pub(super) fn resolve(state: &State, text: &str) -> Result<Resolved> {
 impl Resolved {
     fn new(state: &State, record: Arc<NameRecord>) -> Self {
         let names = state.names_of(&record.target.digest).into_iter().filter_map(name_reference).collect();
-        Self { record, names }
+        Self { record, names, by_name: None }
     }
 
     /// The names with their tags, as lists show them.

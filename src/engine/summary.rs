@@ -1,6 +1,5 @@
 //! An image's tree as it stands now: its manifests, what of them is here, and which fits a platform best.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
@@ -14,9 +13,9 @@ use crate::domain::{Descriptor, Digest, Platform, Reference};
 /// How deep indexes may be nested before the rest is not looked at.
 const MAX_DEPTH: usize = 8;
 
-/// How many manifests one image may show. Real images have dozens; an index of four MiB could name tens of thousands,
-/// each naming as many.
-const MAX_MANIFESTS: usize = 4096;
+/// How many descriptors of one image are looked at. Real images have dozens; nested indexes that name one another again
+/// and again could come to any number.
+const MAX_VISITS: usize = 4096;
 
 static HOST: LazyLock<Matcher> = LazyLock::new(Matcher::host);
 
@@ -49,23 +48,18 @@ pub(super) enum Role {
 impl<'a> Tree<'a> {
     pub(super) fn new(state: &'a State, target: &'a Descriptor) -> Self {
         let mut tree = Self { state, manifests: Vec::new() };
-        tree.descend(target, 0, &mut HashSet::new());
+        tree.descend(target, 0, &mut 0);
         tree
     }
 
-    fn descend(&mut self, descriptor: &'a Descriptor, depth: usize, above: &mut HashSet<&'a Digest>) {
-        if self.manifests.len() >= MAX_MANIFESTS || depth > MAX_DEPTH {
+    fn descend(&mut self, descriptor: &'a Descriptor, depth: usize, visits: &mut usize) {
+        *visits += 1;
+        if *visits > MAX_VISITS || depth > MAX_DEPTH {
             return;
         }
         match self.state.document(&descriptor.digest).map(Arc::as_ref) {
             Some(Document::Index(index)) => {
-                // A digest cannot be in its own content; the set only stops a tree that is shared into itself.
-                if above.insert(&descriptor.digest) {
-                    for child in &index.manifests {
-                        self.descend(child, depth + 1, above);
-                    }
-                    above.remove(&descriptor.digest);
-                }
+                index.manifests.iter().for_each(|child| self.descend(child, depth + 1, visits));
             }
             Some(Document::Manifest(manifest)) => self.manifests.push(self.branch(descriptor, Some(manifest))),
             // An index that is not here hides what is under it; everything else shows as missing.

@@ -5,6 +5,9 @@ use std::io::Write;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+mod names;
+mod prune;
+
 use super::*;
 use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;

@@ -170,7 +170,7 @@ fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     let store = LocalStore::open(dir.path()).unwrap();
     assert!(store.was_interrupted());
     let known: Vec<Digest> = store.contents().unwrap().blobs.into_iter().map(|(digest, _)| digest).collect();
-    assert_eq!(known, [kept.clone()]);
+    assert_eq!(known, std::slice::from_ref(&kept));
     let files: Vec<_> = std::fs::read_dir(&blobs).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(files, [std::ffi::OsString::from(kept.hex())]);
     assert_eq!(std::fs::read_dir(dir.path().join("ingest")).unwrap().count(), 0);

@@ -110,7 +110,7 @@ mod tests {
         let (leases, held, free) = (Leases::default(), Digest::of(b"held"), Digest::of(b"free"));
         let lease = leases.acquire();
         assert!(lease.hold(&held));
-        assert_eq!(leases.condemn(vec![held.clone(), free.clone()]), [free.clone()]);
+        assert_eq!(leases.condemn(vec![held.clone(), free.clone()]), std::slice::from_ref(&free));
         assert!(!leases.acquire().hold(&free));
         leases.pardon();
         assert!(leases.acquire().hold(&free));

@@ -1,17 +1,22 @@
 //! The content service of a running daemon, asked over its Unix socket: what every daemon must answer, given blobs that
 //! it holds.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hyper_util::rt::TokioIo;
 use loadline::api::containerd::proto::containerd::services::content::v1::content_client::ContentClient;
 use loadline::api::containerd::proto::containerd::services::content::v1::{
     AbortRequest, DeleteContentRequest, InfoRequest, ListContentRequest, ListStatusesRequest, ReadContentRequest,
-    StatusRequest, UpdateRequest,
+    Status as IngestStatus, StatusRequest, UpdateRequest,
 };
 use loadline::domain::Digest;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+
+use crate::support::daemon::Daemon;
+use crate::support::loading::{loaded, read as read_over_rest};
+use crate::support::repository;
 
 /// A client of the daemon at a socket.
 pub async fn connect(socket: &Path) -> ContentClient<Channel> {
@@ -95,4 +100,77 @@ pub async fn is_read_only(socket: &Path, blob: &[u8]) {
         assert!(refusal.message().contains("read-only"), "{refusal}");
     }
     assert!(read(socket, &Digest::of(blob), 0, 0).await.expect("the blob is still here") == blob);
+}
+
+/// The running ingests.
+pub async fn statuses(socket: &Path) -> Result<Vec<IngestStatus>, Status> {
+    let answer = connect(socket).await.list_statuses(ListStatusesRequest::default()).await?;
+    Ok(answer.into_inner().statuses)
+}
+
+/// A daemon with the fixture, and what the fixture is made of.
+struct Loaded {
+    daemon: Daemon,
+    blobs: Vec<Vec<u8>>,
+}
+
+impl Loaded {
+    fn start() -> Self {
+        let daemon = Daemon::start();
+        let archive = std::fs::read(repository("tests/fixtures/app-oci.tar")).unwrap();
+        loaded(&daemon.client(), archive.clone());
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let mut blobs = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let is_blob = entry.path().unwrap().starts_with("blobs/sha256") && entry.header().entry_type().is_file();
+            if is_blob {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).unwrap();
+                blobs.push(bytes);
+            }
+        }
+        assert_eq!(blobs.len(), 22);
+        Self { daemon, blobs }
+    }
+}
+
+#[tokio::test]
+async fn every_blob_of_an_image_is_served() {
+    let Loaded { daemon, blobs } = Loaded::start();
+    for blob in &blobs {
+        serves_blob(&daemon.socket(), blob).await;
+    }
+    let mut digests: Vec<String> = blobs.iter().map(|blob| Digest::of(blob).to_string()).collect();
+    digests.sort();
+    assert_eq!(list(&daemon.socket(), &[]).await.unwrap(), digests);
+    assert_eq!(list(&daemon.socket(), &["size==2"]).await.unwrap(), [Digest::of(b"{}").to_string()]);
+    for blob in &blobs {
+        let over_rest = read_over_rest(&daemon.client(), &Digest::of(blob).to_string()).expect(200);
+        assert!(over_rest.body == *blob);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_here_or_makes_no_sense_is_told_apart() {
+    refuses_bad_requests(&Daemon::start().socket()).await;
+    refuses_bad_requests(&Loaded::start().daemon.socket()).await;
+}
+
+#[tokio::test]
+async fn nothing_can_be_written() {
+    let Loaded { daemon, blobs } = Loaded::start();
+    is_read_only(&daemon.socket(), &blobs[0]).await;
+}
+
+#[tokio::test]
+async fn readers_and_rest_share_the_socket() {
+    let Loaded { daemon, blobs } = Loaded::start();
+    let digest = Digest::of(&blobs[0]);
+    let socket = daemon.socket();
+    let readers = (0..32).map(|_| read(&socket, &digest, 0, 0));
+    for blob in futures_util::future::join_all(readers).await {
+        assert!(blob.unwrap() == blobs[0]);
+        daemon.client().get("/_ping").expect(200);
+    }
 }

@@ -1,4 +1,16 @@
 //! The daemon as Docker's clients see it.
 
+mod attestations;
+mod content;
+mod disk;
+mod events;
+mod hostile;
+mod images;
+mod inspect;
 mod lifecycle;
+mod list;
+mod load;
+mod names;
+mod prune;
 mod replay;
+mod system;

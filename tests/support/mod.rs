@@ -3,8 +3,11 @@
 
 pub mod daemon;
 pub mod http;
+pub mod images;
+pub mod loading;
 pub mod registry;
 pub mod replay;
+pub mod tar;
 
 use std::path::{Path, PathBuf};
 

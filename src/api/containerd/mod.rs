@@ -3,9 +3,9 @@
 //! A `containerd-namespace` in a request is not looked at: there is one store, and every namespace sees it.
 
 use tonic::service::Routes;
-use tonic::{Code, Status};
 
-use crate::domain::{Error, Kind};
+use crate::api::error_table::status;
+use crate::domain::Error;
 use crate::engine::Engine;
 
 pub mod content;
@@ -35,7 +35,8 @@ const MAX_REQUEST: usize = 4 << 20;
 
 /// Everything that is served over gRPC; a service or method that is not is answered with UNIMPLEMENTED.
 ///
-/// Errors: [`Kind::Internal`] if the descriptors that were built in do not decode.
+/// # Errors
+/// `Internal`, if the descriptors that were built in do not decode.
 pub async fn routes(engine: Engine) -> Result<axum::Router, Error> {
     let uuid = engine.uuid().to_owned();
     routes_over(engine, &uuid).await
@@ -71,31 +72,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-}
-
-/// What a client sees of a failure: code and public text. The cause of what is our fault goes to the log here.
-pub(crate) fn status(error: Error) -> Status {
-    if matches!(error.kind(), Kind::Internal | Kind::DataLoss) {
-        tracing::error!(error = error.chain(), "a gRPC request failed");
-    }
-    Status::new(code(error.kind()), error.public())
-}
-
-fn code(kind: Kind) -> Code {
-    match kind {
-        Kind::InvalidArgument => Code::InvalidArgument,
-        Kind::NotFound => Code::NotFound,
-        Kind::Conflict => Code::FailedPrecondition,
-        Kind::PermissionDenied => Code::PermissionDenied,
-        Kind::Unauthenticated => Code::Unauthenticated,
-        Kind::OutOfRange => Code::OutOfRange,
-        Kind::NotImplemented => Code::Unimplemented,
-        Kind::ResourceExhausted => Code::ResourceExhausted,
-        Kind::Unavailable => Code::Unavailable,
-        Kind::Cancelled => Code::Cancelled,
-        Kind::DataLoss => Code::DataLoss,
-        Kind::Internal => Code::Internal,
-    }
 }
 
 /// The start of what a client sent, short enough to be repeated in an error, which travels in a header.

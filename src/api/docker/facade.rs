@@ -24,6 +24,7 @@ use super::answer::{self, Failure, Signature};
 use super::path;
 use super::query::Hidden;
 use super::routes::Route;
+use super::unread::Unread;
 use super::versions::{self, Form, NEWEST, OLDEST};
 use crate::domain::{Error, Result};
 
@@ -101,7 +102,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let answer = self.clone().answer(request.map(Body::new));
+        let answer = self.clone().answer(request.map(|body| Unread::wrap(Body::new(body))));
         async {
             let mut response = answer.await;
             answer::sign(&mut response);
@@ -131,7 +132,7 @@ impl Gate {
         let template = format!("{} {}", route.method, route.path);
         Self {
             method: route.method.clone(),
-            operation: template.replace('}', ":.*}"),
+            operation: template.replace("{name}", "{name:.*}"),
             first: route.first,
             last: route.last.unwrap_or(NEWEST),
             hidden: (OLDEST..=NEWEST).map(|minor| Hidden(versions::hidden(&template, minor).into())).collect(),

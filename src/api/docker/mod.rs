@@ -13,6 +13,7 @@ mod range;
 mod render;
 pub mod routes;
 pub mod system;
+mod unread;
 pub mod versions;
 
 use std::path::PathBuf;

@@ -11,8 +11,11 @@ use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
+use super::images::prune::image_prune;
+use super::images::remove::image_delete;
+use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
-use super::versions::{NEWEST, OLDEST};
+use super::versions::OLDEST;
 
 /// One operation of the API.
 pub struct Route<S = App> {
@@ -40,6 +43,7 @@ pub fn routes() -> Vec<Route> {
 /// Images and their content.
 #[rustfmt::skip]
 pub(super) fn images() -> Vec<Route> {
+    const DELETE: Method = Method::DELETE;
     const GET: Method = Method::GET;
     const HEAD: Method = Method::HEAD;
     const POST: Method = Method::POST;
@@ -52,8 +56,11 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/history",      OLDEST, image_history),
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
-        route(GET,  "/content/{digest}",           NEWEST, content_read),
-        route(HEAD, "/content/{digest}",           NEWEST, content_head),
+        route(POST, "/images/{name}/tag",          OLDEST, image_tag),
+        route(DELETE, "/images/{name}",            OLDEST, image_delete),
+        route(POST, "/images/prune",               25,     image_prune),
+        route(GET,  "/content/{digest}",           55,     content_read),
+        route(HEAD, "/content/{digest}",           55,     content_head),
     ]
 }
 

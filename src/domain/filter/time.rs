@@ -34,6 +34,14 @@ pub fn parse_timestamp(text: &str, now: Timestamp) -> Result<Timestamp> {
     parse_unix(text).map_err(refuse)
 }
 
+/// Reads a moment that is given as Unix seconds with up to nine decimals, and in no other way.
+///
+/// # Errors
+/// `InvalidArgument` with Docker's text: `invalid timestamp "10m": invalid seconds "10m": invalid syntax`.
+pub fn parse_unix_timestamp(text: &str) -> Result<Timestamp> {
+    parse_unix(text).map_err(|why| Error::invalid(format!("invalid timestamp {text:?}: {why}")))
+}
+
 /// A duration in Go's notation: a sign, then numbers with units. `None` for what is not one, and for one of more than
 /// 292 years.
 fn parse_duration(text: &str) -> Option<SignedDuration> {
@@ -245,6 +253,16 @@ mod tests {
             assert_eq!(parse(text).unwrap(), Timestamp::new(seconds, nanos).unwrap(), "{text}");
         }
         assert_eq!(parse("999999999999999").unwrap(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn some_places_take_unix_seconds_only() {
+        assert_eq!(parse_unix_timestamp("20.5").unwrap(), Timestamp::new(20, 500_000_000).unwrap());
+        for text in ["10m", "2020-01-01T00:00:00Z", ""] {
+            let error = parse_unix_timestamp(text).unwrap_err();
+            let expected = format!("invalid timestamp {text:?}: invalid seconds {text:?}: invalid syntax");
+            assert_eq!(error.public(), expected);
+        }
     }
 
     #[test]

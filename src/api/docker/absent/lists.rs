@@ -143,7 +143,8 @@ pub(super) async fn container_list(query: Query) -> Answer {
         ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse),
+        (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse,
+            example = json!({"ContainersDeleted": null, "SpaceReclaimed": 0})),
         (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
     )
 )]
@@ -164,7 +165,8 @@ pub(super) async fn container_prune(query: Query) -> Answer {
         ("filters" = Option<String>, Query, description = "What to list, as JSON"),
     ),
     responses(
-        (status = 200, description = "What was found: nothing", body = VolumeListResponse),
+        (status = 200, description = "What was found: nothing", body = VolumeListResponse,
+            example = json!({"Volumes": [], "Warnings": null})),
         (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
     )
 )]
@@ -185,7 +187,8 @@ pub(super) async fn volume_list(query: Query) -> Answer {
         ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = VolumePruneResponse),
+        (status = 200, description = "What was removed: nothing", body = VolumePruneResponse,
+            example = json!({"VolumesDeleted": [], "SpaceReclaimed": 0})),
         (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
     )
 )]
@@ -227,7 +230,8 @@ pub(super) async fn network_list(query: Query) -> Answer {
         ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse),
+        (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse,
+            example = json!({"NetworksDeleted": null})),
         (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
     )
 )]
@@ -249,7 +253,8 @@ pub(super) async fn network_prune(query: Query) -> Answer {
         ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = BuildPruneResponse),
+        (status = 200, description = "What was removed: nothing", body = BuildPruneResponse,
+            example = json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
         (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
     )
 )]

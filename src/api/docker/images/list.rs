@@ -1,6 +1,7 @@
 //! `GET /images/json`.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -18,10 +19,13 @@ use crate::api::docker::render::summary::ImageSummary;
 use crate::api::docker::versions::{Form, Shape};
 use crate::domain::filter::Filters;
 use crate::domain::{Error, Result, image};
-use crate::engine::{Engine, ListQuery};
+use crate::engine::{Engine, ListQuery, ListedImage, Listing};
 
 /// How many bytes of a list are written at once. A list that is shorter is sent with its length.
 const CHUNK: usize = 256 << 10;
+
+/// From how many images on a list that is not rendered yet is worth a second thread.
+const RENDERED_BY_TWO: usize = 64;
 
 /// How many chunks wait for a slow client.
 const WAITING: usize = 2;
@@ -109,18 +113,44 @@ fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, manifests: bool, to
         }
     };
     let form = shape.list_forms[usize::from(manifests)];
+    let fragment = |row: &ListedImage| row.fragment(form, |summary, out| render(summary, shape, manifests, None, out));
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let new = listing.rows.last().is_some_and(|row| row.shared_size.is_none() && !row.is_rendered(form));
+        if new && listing.rows.len() >= RENDERED_BY_TWO {
+            // What is rendered is kept, so a second thread that comes from the other end halves the wait for a list
+            // that is new. It ends where the two meet.
+            scope.spawn(|| {
+                let from_behind = listing.rows.iter().enumerate().rev();
+                from_behind
+                    .take_while(|(at, _)| *at > done.load(Ordering::Relaxed))
+                    .for_each(|(_, row)| drop(fragment(row)));
+            });
+        }
+        write_rows(&listing, shape, manifests, &fragment, &done, to);
+        done.store(usize::MAX, Ordering::Relaxed);
+    });
+}
+
+/// Writes the rows in order, and keeps count of them.
+fn write_rows(
+    listing: &Listing,
+    shape: &Shape,
+    manifests: bool,
+    fragment: &impl Fn(&ListedImage) -> Bytes,
+    done: &AtomicUsize,
+    to: &mpsc::Sender<Part>,
+) {
     let mut chunk = Vec::with_capacity(CHUNK.min(listing.rows.len() * 4096 + 2));
     chunk.push(b'[');
     for (at, row) in listing.rows.iter().enumerate() {
         if at > 0 {
             chunk.push(b',');
         }
+        done.store(at, Ordering::Relaxed);
         match row.shared_size {
             Some(_) => render(&row.summary(), shape, manifests, row.shared_size, &mut chunk),
-            None => {
-                let fragment = row.fragment(form, |summary, out| render(summary, shape, manifests, None, out));
-                chunk.extend_from_slice(&fragment);
-            }
+            None => chunk.extend_from_slice(&fragment(row)),
         }
         if chunk.len() >= CHUNK {
             let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + CHUNK / 4));

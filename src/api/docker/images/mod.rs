@@ -5,6 +5,9 @@ pub mod history;
 pub mod inspect;
 pub mod list;
 pub mod load;
+pub mod prune;
+pub mod remove;
+pub mod tag;
 
 use super::query::Query;
 use crate::domain::{Platform, Result};

@@ -5,7 +5,13 @@ pub mod attestation;
 pub mod config;
 pub mod descriptor;
 pub mod detail;
+pub mod event;
 pub mod history;
 pub mod manifest;
 pub mod message;
+pub mod removed;
 pub mod summary;
+pub mod usage;
+
+#[cfg(test)]
+mod tests;

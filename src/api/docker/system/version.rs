@@ -123,7 +123,8 @@ impl SystemVersion {
     operation_id = "SystemVersion",
     tag = "System",
     responses(
-        (status = 200, description = "The versions", body = SystemVersion),
+        (status = 200, description = "The versions", body = SystemVersion,
+            example = json!({"Version": "0.1.0", "ApiVersion": "1.55", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"})),
         (status = 500, description = "A failure of the daemon", body = ErrorResponse<'static>),
     )
 )]

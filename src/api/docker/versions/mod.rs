@@ -19,6 +19,7 @@ mod v1_48;
 mod v1_49;
 mod v1_50;
 mod v1_51;
+mod v1_52;
 mod v1_54;
 mod v1_55;
 
@@ -27,7 +28,7 @@ use std::sync::LazyLock;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-pub use shape::{ConfigForm, DetailShape, ListShape, LoadShape, Shape};
+pub use shape::{ConfigForm, DetailShape, EventShape, ListShape, LoadShape, Shape};
 pub use system_shape::SystemShape;
 
 use super::answer::{Failure, refusal};
@@ -69,7 +70,7 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_55::RECORD,
     v1_54::RECORD,
     Record::same(53, "inspect can show where an image comes from"),
-    Record::same(52, "several platforms can be loaded; inspect leaves out what is not set"),
+    v1_52::RECORD,
     v1_51::RECORD,
     v1_50::RECORD,
     v1_49::RECORD,
@@ -183,6 +184,7 @@ mod tests {
         assert_eq!(changes(|shape| format!("{:?}", shape.list)), [43, 44, 48, 51, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.detail)), [44, 45, 48, 50, 52, 55]);
         assert_eq!(changes(|shape| format!("{:?}", shape.load)), [52]);
+        assert_eq!(changes(|shape| format!("{:?}", shape.events)), [52]);
         assert_eq!(changes(|shape| shape.name_filter.to_string()), [25]);
     }
 

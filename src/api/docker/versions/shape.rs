@@ -10,6 +10,7 @@ pub struct Shape {
     pub list_forms: [u32; 2],
     pub detail: DetailShape,
     pub load: LoadShape,
+    pub events: EventShape,
     pub system: SystemShape,
     /// Whether a list takes a name to match in the parameter `filter`, which later became the filter `reference`.
     pub name_filter: bool,
@@ -71,6 +72,15 @@ pub struct LoadShape {
     pub platforms: bool,
 }
 
+/// The form of the stream of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventShape {
+    /// Whether the client chooses among the names and framings of a stream of JSON.
+    pub negotiated: bool,
+    /// Whether what happened and to what is told twice.
+    pub repeated: bool,
+}
+
 impl Shape {
     /// The form of the newest version.
     pub(super) fn newest() -> Self {
@@ -92,6 +102,7 @@ impl Shape {
                 config: ConfigForm::Set,
             },
             load: LoadShape { platforms: true },
+            events: EventShape { negotiated: true, repeated: false },
             system: SystemShape::NEWEST,
             name_filter: false,
         }

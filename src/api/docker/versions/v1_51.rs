@@ -1,6 +1,6 @@
 //! API 1.51. Inspect shows members that say nothing, and a load takes one platform.
 
-use super::{ConfigForm, Record};
+use super::{ConfigForm, EventShape, Record};
 use crate::api::docker::render::config::ALWAYS;
 
 pub(super) const RECORD: Record = Record {
@@ -9,6 +9,8 @@ pub(super) const RECORD: Record = Record {
     parameters: &[],
     step: |shape| {
         shape.load.platforms = false;
+        shape.system.to_v1_51();
+        shape.events = EventShape { negotiated: false, repeated: true };
         shape.detail.empty_texts = true;
         shape.detail.config = ConfigForm::Image;
     },
@@ -16,6 +18,8 @@ pub(super) const RECORD: Record = Record {
         document.restore("ImageInspect", &["Parent", "DockerVersion", "GraphDriver"]);
         document.require("ImageInspect", &["Parent", "Comment", "DockerVersion", "Author", "GraphDriver"]);
         document.require("ImageConfig", &ALWAYS);
+        document.restore("EventMessage", &["status", "id"]);
+        document.retire("SystemDataUsageResponse", &["ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"]);
         document.single("POST /images/load", "platform");
     },
 };

@@ -22,6 +22,7 @@ pub(super) const RECORD: Record = Record {
         document.retire("ImageConfig", &CONTAINER_FLAGS);
         document.retire("ImageConfig", &CONTAINER_TEXTS);
         document.retire("SystemInfo", &["BridgeNfIptables", "BridgeNfIp6tables"]);
+        document.retire("EventMessage", &["status", "id"]);
         document.retire("Commit", &["Expected"]);
         document.retire("RegistryServiceConfig", &NONDISTRIBUTABLE);
         document.retire_parameter("GET /images/json", "filter");

@@ -1,8 +1,8 @@
-//! What an archive's descriptors come to: which images, made of which blobs, parsed to what.
+//! What descriptors come to: which images, made of which blobs, parsed to what.
 
 use std::collections::HashSet;
 
-use super::super::catalog::State;
+use super::catalog::State;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
@@ -31,7 +31,7 @@ pub(super) struct Image {
     pub(super) name: Option<Reference>,
 }
 
-/// Everything that will be kept of an archive.
+/// Everything that will be kept of what an archive or a registry gave.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) images: Vec<Image>,

@@ -1,0 +1,50 @@
+//! What happens to images, as clients are told of it.
+
+use super::StringMap;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Delete,
+    Import,
+    Load,
+    Prune,
+    Pull,
+    Push,
+    Save,
+    Tag,
+    Untag,
+}
+
+impl Action {
+    /// The word that clients know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Import => "import",
+            Self::Load => "load",
+            Self::Prune => "prune",
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Save => "save",
+            Self::Tag => "tag",
+            Self::Untag => "untag",
+        }
+    }
+
+    /// Whether the image's labels are told along. They are not where a name or the image is gone.
+    pub fn tells_labels(self) -> bool {
+        !matches!(self, Self::Delete | Self::Prune | Self::Untag)
+    }
+}
+
+/// One thing that happened to one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub action: Action,
+    /// The image as the action names it, a digest as a rule; empty where it was no single image.
+    pub id: String,
+    /// The name that is concerned under `name`, and labels of the image.
+    pub attributes: StringMap,
+    pub at: jiff::Timestamp,
+}

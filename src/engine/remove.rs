@@ -1,0 +1,176 @@
+//! Remove: names, and the image when its last one goes; or one platform's content.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use super::catalog::State;
+use super::collect::{Sweep, reach};
+use super::inspect::lacks_platform;
+use super::resolve::{Resolved, resolve_target};
+use super::summary::Tree;
+use super::{Engine, Inner};
+use crate::domain::event::Action;
+use crate::domain::platform::Matcher;
+use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
+
+/// How an image is removed.
+#[derive(Clone, Debug, Default)]
+pub struct RemoveOptions {
+    /// Remove an image that was named by its ID although it has several names, and content of single platforms.
+    pub force: bool,
+    /// Remove only the content of these platforms, and no name; the image where empty.
+    pub platforms: Vec<Platform>,
+}
+
+/// One thing that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name, in its familiar form.
+    Name(String),
+    /// An image, or a manifest of one.
+    Content(Digest),
+}
+
+impl Engine {
+    /// Removes an image by its last name or by its ID, or else only the name, and all content that nothing else uses.
+    ///
+    /// A name with a digest stands for all names of its repository. What was removed is told name by name, then the
+    /// image.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where the name is none, or where platforms are to go without force; `NotFound` where there is no
+    /// such image, or it has no content for a platform; `Conflict` where an ID stands for an image with several names and
+    /// force is not used, or where the image is that of the one platform and cannot do without it.
+    pub async fn remove(&self, name: &str, options: RemoveOptions) -> Result<Vec<Removed>> {
+        let name = name.to_owned();
+        self.blocking(move |inner| inner.remove(&name, &options)).await
+    }
+}
+
+impl Inner {
+    fn remove(&self, name: &str, options: &RemoveOptions) -> Result<Vec<Removed>> {
+        if name.trim().is_empty() {
+            return Err(Error::invalid("image name cannot be blank"));
+        }
+        if !options.platforms.is_empty() {
+            return self.remove_platforms(name, options);
+        }
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sweep, target, removed) = {
+            let state = self.catalog.state();
+            let image = resolve_target(&state, name)?;
+            let going = going_names(name, &image, options.force)?;
+            let mut removed: Vec<Removed> = going.iter().map(|name| Removed::Name(name.familiar())).collect();
+            let target = &image.record.target.digest;
+            let mut sweep = Sweep::default();
+            if going.len() == image.names.len() {
+                removed.push(Removed::Content(target.clone()));
+                sweep = sweep_of(&state, [target.clone()].into());
+            } else {
+                sweep.names = going.iter().map(|name| (name.to_string(), None)).collect();
+                sweep.candidates = Some(HashSet::new());
+            }
+            (sweep, target.clone(), removed)
+        };
+        self.sweep_locked(sweep)?;
+        self.emit_removed(&target, &removed);
+        Ok(removed)
+    }
+
+    /// Tells of what was removed of an image.
+    pub(super) fn emit_removed(&self, target: &Digest, removed: &[Removed]) {
+        for removed in removed {
+            match removed {
+                Removed::Name(name) => self.emit(Action::Untag, &target.to_string(), name),
+                Removed::Content(digest) => self.emit_digest(Action::Delete, digest),
+            }
+        }
+    }
+
+    /// Removes the content of platforms one by one: each is a step of its own, and durable when the next one fails.
+    fn remove_platforms(&self, name: &str, options: &RemoveOptions) -> Result<Vec<Removed>> {
+        if !options.force {
+            // Word for word what Docker Engine says, its dash included.
+            return Err(Error::invalid(
+                "Content will be removed from all images referencing this variant. Use \u{2014}-force to force delete.",
+            ));
+        }
+        let mut removed = Vec::new();
+        for platform in &options.platforms {
+            removed.extend(self.remove_platform(name, platform)?);
+        }
+        Ok(removed)
+    }
+
+    fn remove_platform(&self, name: &str, platform: &Platform) -> Result<Vec<Removed>> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sweep, manifests) = {
+            let state = self.catalog.state();
+            let target = resolve_target(&state, name)?.record.target.clone();
+            let tree = Tree::new(&state, &target);
+            let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.manifest.is_some());
+            let manifest = found.ok_or_else(|| lacks_platform(name, platform))?.descriptor.digest.clone();
+            if manifest == target.digest {
+                let text = format!(
+                    "conflict: unable to delete {} (cannot be forced) - image is for this platform only, remove the image instead",
+                    short_id(&manifest)
+                );
+                return Err(Error::new(Kind::Conflict, text));
+            }
+            let document = state.document(&manifest);
+            let children = document.iter().flat_map(|document| document.children()).map(|child| child.digest.clone());
+            let candidates = children.chain([manifest.clone()]).collect();
+            let pruned = Some((target.digest, manifest.clone()));
+            (Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, vec![manifest])
+        };
+        let collected = self.sweep_locked(sweep)?;
+        let gone = manifests.into_iter().filter(|manifest| collected.blobs.contains(manifest));
+        Ok(gone.map(Removed::Content).collect())
+    }
+}
+
+/// Takes images away with all their names and what only they use.
+pub(super) fn sweep_of(state: &State, targets: HashSet<Digest>) -> Sweep {
+    let names = targets.iter().flat_map(|target| state.names_of(target)).map(|name| (name.to_owned(), None)).collect();
+    let candidates = reach(state, targets.iter().cloned().collect(), None);
+    Sweep { candidates: Some(candidates), names, unnamed: targets, pruned: None }
+}
+
+/// The names to take from an image; all that it has (none, if it is dangling) where it goes itself.
+fn going_names(text: &str, image: &Resolved, force: bool) -> Result<Vec<Reference>> {
+    let Some(asked) = &image.by_name else {
+        // Several names that are one name to people, a tag and the digest that it was pulled by, are no conflict.
+        let one = image.names.first().map(|first| same_name(first, &image.names)).unwrap_or_default();
+        if !force && one.len() < image.names.len() {
+            let text = format!(
+                "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
+                short_id(&image.record.target.digest)
+            );
+            return Err(Error::new(Kind::Conflict, text));
+        }
+        return Ok(image.names.clone());
+    };
+    let going = same_name(asked, &image.names);
+    match going.is_empty() {
+        true => Err(Error::not_found(format!("No such image: {text}"))),
+        false => Ok(going),
+    }
+}
+
+/// The names that are the same as one to people: those of its repository with its tag, or with any where it has a digest
+/// and no tag; and with a tag that is the repository's only one here, also the repository with a digest.
+fn same_name(asked: &Reference, names: &[Reference]) -> Vec<Reference> {
+    let of_repository = || names.iter().filter(|name| name.same_repository(asked));
+    let Some(tag) = asked.tag() else { return of_repository().cloned().collect() };
+    let alone = of_repository().all(|name| name.tag().is_none_or(|other| other == tag));
+    let is_same = |name: &&Reference| match name.tag() {
+        Some(other) => other == tag,
+        None => alone,
+    };
+    of_repository().filter(is_same).cloned().collect()
+}
+
+/// The beginning of an ID as Docker's messages show it.
+fn short_id(digest: &Digest) -> String {
+    digest.hex().chars().take(12).collect()
+}

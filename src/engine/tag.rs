@@ -1,0 +1,57 @@
+//! Tag: one more name for an image.
+
+use std::sync::PoisonError;
+
+use super::names::name_changes;
+use super::plan::Image;
+use super::resolve::resolve_target;
+use super::{Engine, Inner, now};
+use crate::domain::event::Action;
+use crate::domain::{Error, Reference, Result};
+use crate::store::Changes;
+
+impl Engine {
+    /// Gives an image a further name. The name keeps what stands beside the one that the image was found by (its
+    /// descriptor's annotations).
+    ///
+    /// A name that pointed elsewhere moves; if it was the last of that image, the image stays without a name. A name
+    /// that points there already stays as it is.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where `image` is no name, or `name` is not a repository with a tag and nothing else; `NotFound`
+    /// where there is no such image.
+    pub async fn tag(&self, image: &str, name: &Reference) -> Result<()> {
+        let (image, name) = (image.to_owned(), name.clone());
+        self.blocking(move |inner| inner.tag(&image, name)).await
+    }
+}
+
+impl Inner {
+    fn tag(&self, image: &str, name: Reference) -> Result<()> {
+        if name.digest().is_some() || name.tag().is_none() {
+            return Err(Error::invalid("a name to tag an image with has a tag and no digest"));
+        }
+        // No registry could tell such a name from a digest.
+        if name.familiar_name() == "sha256" {
+            return Err(Error::invalid("refusing to create an ambiguous tag using digest algorithm as name"));
+        }
+        let now = now();
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let familiar = name.familiar();
+        let (names, digest) = {
+            let state = self.catalog.state();
+            let target = resolve_target(&state, image)?.record.target.clone();
+            let digest = target.digest.clone();
+            let names = match state.name(&name.to_string()) {
+                Some(record) if record.target.digest == digest => Vec::new(),
+                _ => name_changes(&state, &[Image { target, name: Some(name) }], now),
+            };
+            (names, digest)
+        };
+        if !names.is_empty() {
+            self.commit_locked(Changes { names, now, ..Changes::default() })?;
+        }
+        self.emit(Action::Tag, &digest.to_string(), &familiar);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Names: giving, moving and taking them.
+
+use super::*;
+use crate::domain::Reference;
+
+const LEGACY: &str = "legacy/three-layers:1";
+
+fn name(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+async fn remove(engine: &Engine, image: &str) -> std::result::Result<Vec<String>, (Kind, String)> {
+    let removed = engine.remove(image, RemoveOptions::default()).await;
+    removed.map(texts).map_err(|error| (error.kind(), error.public().to_owned()))
+}
+
+fn texts(removed: Vec<Removed>) -> Vec<String> {
+    let text = |removed| match removed {
+        Removed::Name(name) => name,
+        Removed::Content(digest) => digest.to_string(),
+    };
+    removed.into_iter().map(text).collect()
+}
+
+async fn names_of(engine: &Engine, image: &str) -> Vec<String> {
+    engine.inspect(image, None).await.unwrap().repo_tags
+}
+
+#[tokio::test]
+async fn a_tag_is_one_more_name_with_what_stands_beside_the_old_one() {
+    let engine = loaded().await;
+    engine.tag(APP, &name("copy/app:2")).await.unwrap();
+    engine.tag(APP_ID, &name("copy/app:3")).await.unwrap();
+    engine.tag(&APP_ID[7..19], &name("copy/app:4")).await.unwrap();
+    assert_eq!(names_of(&engine, "copy/app:2").await.len(), 5);
+    let [source, copy] = [APP, "copy/app:2"].map(|name| engine.inspect(name, None));
+    assert_eq!(source.await.unwrap().target, copy.await.unwrap().target);
+    // Saying it again changes nothing.
+    let before = engine.inspect(APP, None).await.unwrap().last_tag_time;
+    engine.tag(APP, &name("copy/app:2")).await.unwrap();
+    assert_eq!(engine.inspect(APP, None).await.unwrap().last_tag_time, before);
+}
+
+#[tokio::test]
+async fn a_name_that_moves_leaves_its_image_dangling_once_it_was_the_last() {
+    let engine = loaded().await;
+    engine.tag(APP, &name(LEGACY)).await.unwrap();
+    assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
+    engine.tag(APP, &name("legacy/three-layers:latest")).await.unwrap();
+    assert_eq!(ids(&engine, r#"{"dangling":["true"]}"#), [LEGACY_ID]);
+    // A name takes it out of that state.
+    engine.tag(LEGACY_ID, &name("found/again:1")).await.unwrap();
+    assert_eq!(names_of(&engine, LEGACY_ID).await, ["found/again:1"]);
+    assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
+}
+
+#[tokio::test]
+async fn the_image_goes_with_its_last_name() {
+    let engine = loaded().await;
+    let all = engine.blobs().len();
+    engine.tag(APP, &name("copy/app:2")).await.unwrap();
+    assert_eq!(remove(&engine, "copy/app:2").await.unwrap(), ["copy/app:2"]);
+    assert_eq!(remove(&engine, "127.0.0.1:5000/team/app:1.0").await.unwrap(), ["127.0.0.1:5000/team/app:1.0"]);
+    assert_eq!(engine.blobs().len(), all);
+    assert_eq!(remove(&engine, APP).await.unwrap(), [APP, APP_ID]);
+    assert_eq!(engine.image_count(), 1);
+    // Of the archives, only the legacy one is left: its manifest, configuration and three layers.
+    assert_eq!(engine.blobs().len(), 5);
+    assert_eq!(remove(&engine, APP).await.unwrap_err(), (Kind::NotFound, format!("No such image: {APP}")));
+}
+
+#[tokio::test]
+async fn an_id_with_several_names_needs_force() {
+    let engine = loaded().await;
+    let (kind, text) = remove(&engine, APP_ID).await.unwrap_err();
+    assert_eq!(kind, Kind::Conflict);
+    assert_eq!(
+        text,
+        "conflict: unable to delete 52a3f31150ff (must be forced) - image is referenced in multiple repositories"
+    );
+    assert_eq!(remove(&engine, &LEGACY_ID[7..19]).await.unwrap_err().0, Kind::Conflict);
+    let options = RemoveOptions { force: true, platforms: vec![] };
+    let removed = engine.remove(&APP_ID[7..19], options).await.unwrap();
+    assert_eq!(texts(removed), ["127.0.0.1:5000/team/app:1.0", APP, APP_ID]);
+    // With one name, an ID does without.
+    remove(&engine, LEGACY).await.unwrap();
+    assert_eq!(remove(&engine, LEGACY_ID).await.unwrap(), ["legacy/three-layers:latest", LEGACY_ID]);
+    assert!(engine.blobs().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_with_a_digest_is_all_names_of_its_repository() {
+    let engine = loaded().await;
+    engine.tag(APP, &name("registry.example/team/app:2.0")).await.unwrap();
+    let digested = format!("registry.example/team/app@{APP_ID}");
+    assert_eq!(remove(&engine, &digested).await.unwrap(), [APP, "registry.example/team/app:2.0"]);
+    assert_eq!(names_of(&engine, APP_ID).await, ["127.0.0.1:5000/team/app:1.0"]);
+    assert_eq!(remove(&engine, &digested).await.unwrap_err().0, Kind::NotFound);
+    let other = format!("legacy/three-layers:3@{LEGACY_ID}");
+    assert_eq!(remove(&engine, &other).await.unwrap_err(), (Kind::NotFound, format!("No such image: {other}")));
+}
+
+#[tokio::test]
+async fn a_dangling_image_goes_by_its_id() {
+    let engine = loaded().await;
+    engine.tag(APP, &name(LEGACY)).await.unwrap();
+    engine.tag(APP, &name("legacy/three-layers:latest")).await.unwrap();
+    assert_eq!(remove(&engine, LEGACY_ID).await.unwrap(), [LEGACY_ID]);
+    assert_eq!(engine.image_count(), 1);
+}
+
+#[tokio::test]
+async fn content_that_is_read_outlives_its_image() {
+    let engine = loaded().await;
+    let statements = engine.attestation_bodies(APP, &AttestationQuery::default()).await.unwrap();
+    let options = RemoveOptions { force: true, platforms: vec![] };
+    engine.remove(APP_ID, options).await.unwrap();
+    for (statement, blob) in statements {
+        let bytes: Vec<Bytes> = blob.stream(0, u64::MAX, 100).try_collect().await.unwrap();
+        assert_eq!(Digest::of(&bytes.concat()), statement.descriptor.digest);
+    }
+}
+
+#[tokio::test]
+async fn one_platform_goes_and_what_others_use_stays() {
+    let engine = loaded().await;
+    let arm = Platform::parse_specifier("linux/arm/v7").unwrap();
+    let mut options = RemoveOptions { force: false, platforms: vec![arm.clone()] };
+    let error = engine.remove(APP, options.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidArgument);
+    assert!(error.public().ends_with("Use \u{2014}-force to force delete."), "{error}");
+    options.force = true;
+    let removed = texts(engine.remove(APP, options.clone()).await.unwrap());
+    assert_eq!(removed, ["sha256:33d910e0abc378c5da9fd26259c3eb5cef2afef17cc63a86a415d0991d072be6"]);
+    let available: Vec<bool> =
+        engine.inspect(APP, None).await.unwrap().manifests.iter().map(|manifest| manifest.available).collect();
+    assert_eq!(available, [true, true, false, true, true, true]);
+    let query = AttestationQuery { platform: Some(arm), types: vec![] };
+    assert_eq!(engine.attestations(APP, &query).await.unwrap().len(), 2);
+    assert_eq!(engine.remove(APP, options.clone()).await.unwrap_err().kind(), Kind::NotFound);
+    // It can come back.
+    load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
+    assert!(engine.inspect(APP, None).await.unwrap().manifests.iter().all(|manifest| manifest.available));
+    // An image that is one platform is not hollowed out.
+    options.platforms = vec![Platform::parse_specifier("linux/amd64").unwrap()];
+    assert_eq!(engine.remove(LEGACY, options).await.unwrap_err().kind(), Kind::Conflict);
+}
+
+#[tokio::test]
+async fn a_tag_needs_an_image_and_a_name() {
+    let engine = loaded().await;
+    let refusal = async |image: &str, new: &str| {
+        let error = engine.tag(image, &name(new)).await.unwrap_err();
+        (error.kind(), error.public().to_owned())
+    };
+    assert_eq!(refusal("nope", "a/b:1").await, (Kind::NotFound, "No such image: nope:latest".to_owned()));
+    assert_eq!(refusal(APP, "sha256:x").await.0, Kind::InvalidArgument);
+    assert_eq!(refusal(APP, "a/b").await.0, Kind::InvalidArgument);
+    // A platform's manifest leads to its image when it is read, and only then.
+    let platform = "sha256:5856fc54da631d758059b384540ebac0ef666b859d2b8fe183f39436d0dd3967";
+    assert_eq!(refusal(platform, "a/b:1").await.0, Kind::NotFound);
+}

@@ -1,0 +1,70 @@
+//! The programs that people use, against the daemon. Where one is missing its tests are skipped and say so, unless
+//! `LOADLINE_REQUIRE_CLIENTS` is set, as `scripts/test.sh` does.
+
+mod ctr;
+mod curl;
+mod docker_cli;
+mod docker_py;
+
+use std::process::{Command, Output};
+
+use crate::support::daemon::Daemon;
+use crate::support::loading::loaded;
+use crate::support::repository;
+
+/// What the fixture's image is called.
+const APP: &str = "registry.example/team/app:1.0";
+
+/// What a program printed.
+struct Said {
+    out: String,
+    err: String,
+}
+
+/// A command that ran, if its program is here.
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Runs a command that must succeed.
+#[track_caller]
+fn succeed(command: &mut Command) -> Said {
+    let output = run(command);
+    let said = Said {
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    assert!(output.status.success(), "{command:?}: {}\n{}\n{}", output.status, said.out, said.err);
+    said
+}
+
+/// Whether a check of a program (`docker --version`) succeeds.
+///
+/// # Panics
+/// Where it does not, and clients are required.
+#[track_caller]
+fn is_here(check: &mut Command) -> bool {
+    let here = check.output().is_ok_and(|output| output.status.success());
+    if !here {
+        assert!(std::env::var_os("LOADLINE_REQUIRE_CLIENTS").is_none(), "missing: {check:?}");
+        eprintln!("skipped: {check:?} does not succeed here");
+    }
+    here
+}
+
+/// A daemon that holds the fixture's image.
+fn start() -> Daemon {
+    let daemon = Daemon::start();
+    loaded(&daemon.client(), std::fs::read(fixture()).unwrap());
+    daemon
+}
+
+fn fixture() -> std::path::PathBuf {
+    repository("tests/fixtures/app-oci.tar")
+}
+
+/// The digest of the fixture's image, as the daemon tells it.
+fn target(daemon: &Daemon) -> String {
+    daemon.client().get(&format!("/images/{APP}/json")).expect(200).json()["Id"].as_str().unwrap().to_owned()
+}

@@ -18,6 +18,7 @@ mod plan;
 mod prune;
 mod remove;
 mod resolve;
+mod save;
 mod summary;
 mod tag;
 
@@ -36,6 +37,7 @@ pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use prune::Pruned;
 pub use remove::{RemoveOptions, Removed};
+pub use save::{SaveOptions, Saved};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]

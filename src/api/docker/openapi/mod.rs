@@ -37,6 +37,8 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::history::image_history,
         super::images::attestations::image_attestations,
         super::images::load::image_load,
+        super::images::save::image_get,
+        super::images::save::image_get_all,
         super::images::tag::image_tag,
         super::images::remove::image_delete,
         super::images::prune::image_prune,

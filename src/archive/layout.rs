@@ -9,9 +9,9 @@ use crate::domain::descriptor::clip;
 use crate::domain::manifest::layout_index;
 use crate::domain::{Digest, Error, MediaType, Result};
 
-const INDEX: &str = "index.json";
-const DOCKER_MANIFEST: &str = "manifest.json";
-const LAYOUT: &str = "oci-layout";
+pub(super) const INDEX: &str = "index.json";
+pub(super) const DOCKER_MANIFEST: &str = "manifest.json";
+pub(super) const LAYOUT: &str = "oci-layout";
 
 /// One image of a docker-archive.
 #[derive(Debug, PartialEq, Eq)]

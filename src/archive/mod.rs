@@ -6,6 +6,7 @@
 mod compression;
 mod layout;
 mod tar;
+mod write;
 
 use std::io::Read;
 
@@ -14,6 +15,7 @@ use crate::domain::{Descriptor, Digest, Error, Result};
 pub use compression::Compression;
 pub use layout::{DockerImage, name_annotations};
 pub use tar::unreadable;
+pub use write::{DockerView, Member, Piece, blob_path, docker_file, index_file, layout_file, pieces, total};
 
 /// The largest file that says what is in an archive (`index.json`, `manifest.json`), in bytes: enough for the names of
 /// forty thousand images.

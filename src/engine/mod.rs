@@ -20,6 +20,7 @@ mod pull;
 mod remote;
 mod remove;
 mod resolve;
+mod save;
 mod summary;
 mod tag;
 
@@ -43,6 +44,7 @@ pub use prune::Pruned;
 pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
 pub use remote::RemoteImage;
 pub use remove::{RemoveOptions, Removed};
+pub use save::{SaveOptions, Saved};
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ use super::images::list::image_list;
 use super::images::load::image_load;
 use super::images::prune::image_prune;
 use super::images::remove::image_delete;
+use super::images::save::{image_get, image_get_all};
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
 use super::registry::auth::system_auth;
@@ -58,6 +59,8 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/json",         OLDEST, image_inspect),
         route(GET,  "/images/{name}/history",      OLDEST, image_history),
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
+        route(GET,  "/images/{name}/get",          OLDEST, image_get),
+        route(GET,  "/images/get",                 OLDEST, image_get_all),
         route(POST, "/images/load",                OLDEST, image_load),
         route(POST, "/images/create",              OLDEST, image_create),
         route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),

@@ -50,7 +50,8 @@ pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query,
     Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
 }
 
-fn platforms(query: &Query, shape: &LoadShape) -> Result<Vec<Platform>> {
+/// The platforms that a load or a save is of; all where empty.
+pub(super) fn platforms(query: &Query, shape: &LoadShape) -> Result<Vec<Platform>> {
     if !shape.platforms && query.all("platform").nth(1).is_some() {
         return Err(Error::invalid(
             "multiple platform parameters are not supported in this API version; use API version 1.52 or later",

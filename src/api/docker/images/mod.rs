@@ -8,6 +8,7 @@ pub mod list;
 pub mod load;
 pub mod prune;
 pub mod remove;
+pub mod save;
 pub mod tag;
 
 use super::query::Query;

@@ -41,6 +41,8 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::create::image_create,
         super::registry::distribution::distribution_inspect,
         super::registry::auth::system_auth,
+        super::images::save::image_get,
+        super::images::save::image_get_all,
         super::images::tag::image_tag,
         super::images::remove::image_delete,
         super::images::prune::image_prune,

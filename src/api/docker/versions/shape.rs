@@ -83,7 +83,7 @@ pub enum ConfigForm {
     Container,
 }
 
-/// What a load takes.
+/// What a load takes, and a save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadShape {
     /// Whether more than one platform may be asked for.

@@ -5,11 +5,13 @@ use crate::api::docker::system::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 48,
-    note: "inspect can list manifests; history and load take a platform; descriptors are shown",
+    note: "inspect can list manifests; history, load and save take a platform; descriptors are shown",
     parameters: &[
         ("GET /images/{name}/json", "manifests"),
         ("GET /images/{name}/history", "platform"),
         ("POST /images/load", "platform"),
+        ("GET /images/{name}/get", "platform"),
+        ("GET /images/get", "platform"),
     ],
     step: |shape| shape.system.to_v1_48(),
     document: |document| {

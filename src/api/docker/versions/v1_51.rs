@@ -1,4 +1,4 @@
-//! API 1.51. Inspect shows members that say nothing, and a load takes one platform.
+//! API 1.51. Inspect shows members that say nothing, and a load or save takes one platform.
 
 use super::{ConfigForm, EventShape, Record};
 use crate::api::docker::render::config::ALWAYS;
@@ -21,5 +21,7 @@ pub(super) const RECORD: Record = Record {
         document.restore("EventMessage", &["status", "id"]);
         document.retire("SystemDataUsageResponse", &["ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"]);
         document.single("POST /images/load", "platform");
+        document.single("GET /images/{name}/get", "platform");
+        document.single("GET /images/get", "platform");
     },
 };

@@ -1,0 +1,362 @@
+//! Save: images as an archive.
+//!
+//! What goes into the archive is settled first, from memory, and held by a lease; every failure that can be foreseen comes
+//! before the first byte. Then blobs are read one after the other, a few pieces ahead of who takes them.
+
+mod choice;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+
+use super::catalog::{State, name_reference};
+use super::resolve::resolve;
+use super::{Engine, Inner};
+use crate::archive::{self, DockerView, Member, Piece};
+use crate::domain::event::Action;
+use crate::domain::manifest::{Document, MAX_MANIFEST};
+use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
+use crate::store::{Lease, ReadAt, Store};
+use choice::{Chosen, Content, Part};
+
+/// Names the index that a trimmed one was made of.
+const TRIMMED: &str = "dev.loadline.trimmed-from";
+
+const IMAGE_NAME: &str = "io.containerd.image.name";
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Bytes that are read of a blob at a time, and how many such reads are made ahead.
+const CHUNK: u64 = 512 << 10;
+const AHEAD: usize = 3;
+
+/// What to save.
+#[derive(Clone, Debug, Default)]
+pub struct SaveOptions {
+    /// Names or IDs. A name without a tag stands for every image of its repository; by an ID, an image is saved without
+    /// its names.
+    pub names: Vec<String>,
+    /// Save only these platforms, with the attestations about them; everything that is here where empty.
+    pub platforms: Vec<Platform>,
+}
+
+/// An archive that is settled. What it holds is not collected before it is dropped.
+pub struct Saved {
+    /// Bytes of the whole archive.
+    pub size: u64,
+    members: Vec<Member>,
+    store: Arc<dyn Store>,
+    lease: Lease,
+}
+
+impl Engine {
+    /// Settles what an archive of images holds: an OCI layout that is also a docker-archive.
+    ///
+    /// An image all of which is here is saved as it is; of another, the index is trimmed to what is here. Referrers that
+    /// are here come along.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where no name is given or one is malformed; `NotFound` where there is no such image, it lacks a
+    /// platform, or nothing of it is here as a whole; `Unavailable` where it was removed meanwhile.
+    pub async fn save(&self, options: SaveOptions) -> Result<Saved> {
+        self.blocking(move |inner| inner.save(&options)).await
+    }
+}
+
+impl Saved {
+    /// The archive's bytes. Dropping the stream ends the reading.
+    pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+        let Self { members, store, lease, .. } = self;
+        let reads = archive::pieces(members).flat_map(move |piece| Read::all(piece, &store));
+        let pieces = stream::iter(reads).map(Read::start).buffered(AHEAD);
+        // The lease lives as long as the stream.
+        pieces.map(move |piece| {
+            let _ = &lease;
+            piece
+        })
+    }
+}
+
+/// A part of the archive that is read at once.
+enum Read {
+    Bytes(Bytes),
+    Blob { blob: Arc<OpenLater>, offset: u64, len: usize },
+}
+
+/// A blob that is opened by its first read.
+struct OpenLater {
+    store: Arc<dyn Store>,
+    digest: Digest,
+    reader: Mutex<Option<Arc<dyn ReadAt>>>,
+}
+
+impl Read {
+    fn all(piece: Piece, store: &Arc<dyn Store>) -> Box<dyn Iterator<Item = Self> + Send> {
+        match piece {
+            Piece::Bytes(bytes) => Box::new(std::iter::once(Self::Bytes(bytes))),
+            Piece::Blob(digest, size) => {
+                let blob = Arc::new(OpenLater { store: store.clone(), digest, reader: Mutex::default() });
+                let read = move |number: u64| {
+                    let offset = number * CHUNK;
+                    Self::Blob { blob: blob.clone(), offset, len: (size - offset).min(CHUNK) as usize }
+                };
+                Box::new((0..size.div_ceil(CHUNK)).map(read))
+            }
+        }
+    }
+
+    /// Starts the read at once; the future is its end.
+    fn start(self) -> impl Future<Output = Result<Bytes>> + Send {
+        let read = match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Blob { blob, offset, len } => Err(tokio::task::spawn_blocking(move || blob.read(offset, len))),
+        };
+        async move {
+            match read {
+                Ok(bytes) => Ok(bytes),
+                Err(read) => read.await.map_err(|e| Error::internal("reading content was stopped", e))?,
+            }
+        }
+    }
+}
+
+impl OpenLater {
+    fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let reader = {
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            match reader.as_ref() {
+                Some(reader) => reader.clone(),
+                None => {
+                    let opened: Arc<dyn ReadAt> = self.store.open(&self.digest)?.into();
+                    reader.insert(opened).clone()
+                }
+            }
+        };
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            match reader.read_at(&mut bytes[filled..], offset + filled as u64)? {
+                0 => return Err(Error::new(Kind::DataLoss, format!("content {} is cut short", self.digest))),
+                read => filled += read,
+            }
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// An image that was asked for.
+struct Wanted {
+    /// What its name points at.
+    target: Descriptor,
+    /// The name it is saved under.
+    name: Option<Reference>,
+    /// What to call it in messages.
+    shown: String,
+}
+
+impl Inner {
+    fn save(&self, options: &SaveOptions) -> Result<Saved> {
+        if options.names.is_empty() {
+            return Err(Error::invalid("no image to save is named"));
+        }
+        let lease = self.leases.acquire();
+        // Between this look and the lease nothing can go: collections change the catalog, which waits for this guard.
+        let (wanted, chosen, content) = {
+            let state = self.catalog.state();
+            let mut wanted = Vec::new();
+            for name in &options.names {
+                wanted.extend(find(&state, name)?);
+            }
+            let mut content = Content::default();
+            let mut chosen = Vec::new();
+            for image in &wanted {
+                chosen.push(Chosen::of(&state, &image.target, &options.platforms, &image.shown)?);
+            }
+            for image in &chosen {
+                content.add(&state, image);
+            }
+            content.add_referrers(&state);
+            for digest in content.read() {
+                if !lease.hold(digest) {
+                    let text = format!("content {digest} was removed during the save: try again");
+                    return Err(Error::new(Kind::Unavailable, text));
+                }
+            }
+            (wanted, chosen, content)
+        };
+        let members = self.members(&wanted, chosen, &content)?;
+        for image in &wanted {
+            self.emit_digest(Action::Save, &image.target.digest);
+        }
+        Ok(Saved { size: archive::total(&members), members, store: self.store.clone(), lease })
+    }
+
+    fn members(&self, wanted: &[Wanted], chosen: Vec<Chosen>, content: &Content) -> Result<Vec<Member>> {
+        let mut made = BTreeMap::new();
+        let mut listed: Vec<Descriptor> = Vec::new();
+        let mut views: Vec<(Digest, DockerView)> = Vec::new();
+        for (image, chosen) in wanted.iter().zip(chosen) {
+            let target = self.trim(&chosen.target, &chosen.part, &mut made)?;
+            let target = named(target, image.name.as_ref());
+            if let Some(view) = chosen.view {
+                add_view(&mut views, view, image.name.as_ref());
+            }
+            if !listed.contains(&target) {
+                listed.push(target);
+            }
+        }
+        // A name says more than none.
+        let has_name = |entry: &Descriptor| entry.annotations.get(IMAGE_NAME).is_some();
+        let of_named: HashSet<Digest> =
+            listed.iter().filter(|entry| has_name(entry)).map(|entry| entry.digest.clone()).collect();
+        listed.retain(|entry| has_name(entry) || !of_named.contains(&entry.digest));
+        for (digest, size) in &content.referrers {
+            listed.push(self.referrer(digest, *size)?);
+        }
+        let broken = |e| Error::internal("writing the archive failed", e);
+        let mut members = vec![archive::layout_file(), archive::index_file(&listed).map_err(broken)?];
+        if !views.is_empty() {
+            let views: Vec<DockerView> = views.into_iter().map(|(_, view)| view).collect();
+            members.push(archive::docker_file(&views).map_err(broken)?);
+        }
+        let mut blobs: BTreeMap<Digest, Member> = BTreeMap::new();
+        for (digest, size) in &content.blobs {
+            // Better found now than in the middle of the archive.
+            if self.store.open(digest)?.size() != *size {
+                return Err(Error::new(Kind::DataLoss, format!("content {digest} has another size than recorded")));
+            }
+            blobs.insert(digest.clone(), Member::Blob(digest.clone(), *size));
+        }
+        for (digest, bytes) in made {
+            blobs.insert(digest.clone(), Member::File(archive::blob_path(&digest), bytes));
+        }
+        let directories: std::collections::BTreeSet<String> =
+            blobs.keys().map(|digest| format!("blobs/{}/", digest.algorithm().name())).collect();
+        members.push(Member::Directory("blobs/".to_owned()));
+        members.extend(directories.into_iter().map(Member::Directory));
+        members.extend(blobs.into_values());
+        Ok(members)
+    }
+
+    /// The descriptor of what is saved of an index or manifest; indexes that are made for it are added to `made`.
+    fn trim(&self, descriptor: &Descriptor, part: &Part, made: &mut BTreeMap<Digest, Bytes>) -> Result<Descriptor> {
+        let Part::Trimmed(kept) = part else { return Ok(descriptor.clone()) };
+        let bytes = self.read_whole(&descriptor.digest, MAX_MANIFEST)?;
+        let broken = |why: String| Error::new(Kind::DataLoss, format!("content {} {why}", descriptor.digest));
+        let mut index: Value =
+            serde_json::from_slice(&bytes).map_err(|e| broken("is no JSON".to_owned()).with_cause(e))?;
+        let mut entries = Vec::with_capacity(kept.len());
+        for (at, child, part) in kept {
+            let mut entry = index["manifests"][*at].take();
+            let child = self.trim(child, part, made)?;
+            entry["digest"] = json!(child.digest.to_string());
+            entry["size"] = json!(child.size);
+            entries.push(entry);
+        }
+        index["manifests"] = Value::Array(entries);
+        if !index["annotations"].is_object() {
+            index["annotations"] = json!({});
+        }
+        // What was trimmed before keeps the name of the first.
+        if index["annotations"][TRIMMED].is_null() {
+            index["annotations"][TRIMMED] = json!(descriptor.digest.to_string());
+        }
+        let bytes = Bytes::from(index.to_string());
+        let digest = Digest::of(&bytes);
+        let trimmed = Descriptor { digest: digest.clone(), size: bytes.len() as u64, ..descriptor.clone() };
+        made.insert(digest, bytes);
+        Ok(trimmed)
+    }
+
+    /// The entry of a referrer: the same each time, whatever index it once stood in.
+    fn referrer(&self, digest: &Digest, size: u64) -> Result<Descriptor> {
+        let bytes = self.read_whole(digest, MAX_MANIFEST)?;
+        let document: Value = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(Kind::DataLoss, format!("content {digest} is no JSON")).with_cause(e))?;
+        let media_type = match document["mediaType"].as_str() {
+            Some(media_type) if !media_type.is_empty() => MediaType::new(media_type),
+            _ if document["manifests"].is_array() => MediaType::OCI_INDEX,
+            _ => MediaType::OCI_MANIFEST,
+        };
+        let mut descriptor = Descriptor::new(media_type, digest.clone(), size);
+        if let Some(artifact_type) = document["artifactType"].as_str().filter(|text| !text.is_empty()) {
+            descriptor.rare = Some(Box::new(crate::domain::descriptor::Rare {
+                artifact_type: Some(artifact_type.into()),
+                ..Default::default()
+            }));
+        }
+        Ok(descriptor)
+    }
+}
+
+/// The images that a text stands for, as Docker reads it.
+fn find(state: &State, text: &str) -> Result<Vec<Wanted>> {
+    let found = resolve(state, text);
+    let by_id = found.as_ref().is_ok_and(|found| found.by_name.is_none());
+    if let Ok(reference) = Reference::parse(text)
+        && !by_id
+        && reference.tag().is_none()
+        && reference.digest().is_none()
+    {
+        let repository = reference.repository();
+        let of_repository: Vec<Wanted> = state
+            .names()
+            .filter(|(name, _)| name.strip_prefix(&repository).is_some_and(|rest| rest.starts_with([':', '@'])))
+            .filter_map(|(name, record)| {
+                let name = name_reference(name)?;
+                Some(Wanted { target: record.target.clone(), shown: name.familiar(), name: Some(name) })
+            })
+            .collect();
+        if !of_repository.is_empty() {
+            return Ok(of_repository);
+        }
+    }
+    let found = found?;
+    // Who asks for a digest gets the content alone.
+    let name = found.by_name.filter(|name| name.digest().is_none());
+    let shown = name.as_ref().map_or_else(|| text.to_owned(), Reference::familiar);
+    Ok(vec![Wanted { target: found.record.target.clone(), name, shown }])
+}
+
+/// A descriptor with the annotations of its name, or without any name.
+fn named(target: Descriptor, name: Option<&Reference>) -> Descriptor {
+    let name = name.filter(|name| name.digest().is_none_or(|digest| *digest == target.digest));
+    let mut annotations: HashMap<String, String> = target
+        .annotations
+        .iter()
+        .filter(|(key, _)| !matches!(*key, IMAGE_NAME | REF_NAME))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    if let Some(name) = name {
+        let tag = name.tag().map_or_else(|| target.digest.to_string(), str::to_owned);
+        annotations.extend(archive::name_annotations(&name.to_string(), &tag));
+    }
+    Descriptor { annotations: annotations.into_iter().collect::<StringMap>(), ..target }
+}
+
+/// Adds a name to the view of an image, which stands once in the list.
+fn add_view(
+    views: &mut Vec<(Digest, DockerView)>,
+    (digest, document): (Digest, Arc<Document>),
+    name: Option<&Reference>,
+) {
+    let Document::Manifest(manifest) = document.as_ref() else { return };
+    let at = views.iter().position(|(known, _)| *known == digest).unwrap_or_else(|| {
+        let view = DockerView {
+            config: archive::blob_path(&manifest.config.digest),
+            repo_tags: None,
+            layers: manifest.layers.iter().map(|layer| archive::blob_path(&layer.digest)).collect(),
+        };
+        views.push((digest, view));
+        views.len() - 1
+    });
+    if let Some(name) = name.filter(|name| name.tag().is_some() && name.digest().is_none()) {
+        let tags = views[at].1.repo_tags.get_or_insert_default();
+        let name = name.familiar();
+        if !tags.contains(&name) {
+            tags.push(name);
+        }
+    }
+}

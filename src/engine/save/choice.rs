@@ -1,0 +1,230 @@
+//! Which part of an image is saved.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::domain::manifest::Document;
+use crate::domain::platform::Matcher;
+use crate::domain::{Descriptor, Digest, Error, Platform, Result, attestation};
+use crate::engine::catalog::State;
+use crate::engine::summary::{Branch, Tree};
+
+/// How deep indexes may be nested.
+const MAX_DEPTH: usize = 8;
+
+/// What of an index or manifest is saved.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Everything, as it is.
+    Whole,
+    /// These entries of an index: the position of each, its descriptor, and what of it is saved.
+    Trimmed(Arc<[(usize, Descriptor, Part)]>),
+}
+
+/// What is saved of an image.
+pub(super) struct Chosen {
+    /// The image's target, or the one manifest that was asked for.
+    pub(super) target: Descriptor,
+    pub(super) part: Part,
+    /// The manifest that stands for the image to readers of docker-archives; absent where it has no platform's image.
+    pub(super) view: Option<(Digest, Arc<Document>)>,
+}
+
+impl Chosen {
+    /// Chooses what of an image is saved; `shown` is what to call it.
+    ///
+    /// # Errors
+    /// `NotFound` where the image lacks a platform, or nothing of it is here as a whole.
+    pub(super) fn of(state: &State, target: &Descriptor, platforms: &[Platform], shown: &str) -> Result<Self> {
+        let tree = Tree::new(state, target);
+        let selected =
+            platforms.iter().map(|platform| select(&tree, platform, shown)).collect::<Result<Vec<&Branch<'_>>>>()?;
+        let digests: HashSet<&Digest> = selected.iter().map(|branch| &branch.descriptor.digest).collect();
+        let (target, part) = match selected.first() {
+            Some(one) if digests.len() == 1 && travels_alone(&tree, one) => {
+                // Notes that stand beside the image's name stay with it.
+                let mut target = if one.descriptor.digest == target.digest { target } else { one.descriptor }.clone();
+                target.platform = target.platform.or_else(|| one.descriptor.platform.clone());
+                (target, Part::Whole)
+            }
+            _ => {
+                let mut parts =
+                    Parts { state, selected: (!selected.is_empty()).then_some(digests), known: HashMap::new() };
+                let part = parts.of(target, 0).ok_or_else(|| {
+                    Error::not_found(format!("image {shown} cannot be saved: nothing of it is here as a whole"))
+                })?;
+                (target.clone(), part)
+            }
+        };
+        let host = Matcher::host();
+        let shows = |branch: &&Branch<'_>| {
+            let asked = selected.is_empty() || selected.iter().any(|s| s.descriptor.digest == branch.descriptor.digest);
+            asked && branch.available && branch.config.is_some()
+        };
+        let best = tree.images().filter(shows).min_by_key(|branch| host.rank(&branch.platform()).unwrap_or(usize::MAX));
+        let view = best.and_then(|best| {
+            let digest = &best.descriptor.digest;
+            Some((digest.clone(), state.document(digest)?.clone()))
+        });
+        Ok(Self { target, part, view })
+    }
+}
+
+fn select<'t, 'a>(tree: &'t Tree<'a>, platform: &Platform, shown: &str) -> Result<&'t Branch<'a>> {
+    let refuse = |why: &str| {
+        let text =
+            format!("no suitable export target found: image with reference {shown} was found but {why} ({platform})");
+        Error::not_found(text)
+    };
+    let branch =
+        tree.matching(&Matcher::strict(platform)).ok_or_else(|| refuse("does not provide the specified platform"))?;
+    match branch.available {
+        true => Ok(branch),
+        false => Err(refuse("not all content of the specified platform is here")),
+    }
+}
+
+/// Whether a manifest can leave its index: whatever attests it names it as its subject, and so stays with it.
+fn travels_alone(tree: &Tree<'_>, branch: &Branch<'_>) -> bool {
+    let digest = &branch.descriptor.digest;
+    tree.attestations_of(digest).all(|evidence| {
+        let subject = evidence.manifest.and_then(|manifest| manifest.subject.as_ref());
+        !evidence.available || subject.is_some_and(|subject| subject.digest == *digest)
+    })
+}
+
+/// Finds out what of an index is here.
+struct Parts<'a> {
+    state: &'a State,
+    /// The manifests that are wanted; all where absent.
+    selected: Option<HashSet<&'a Digest>>,
+    /// Documents that were looked at: indexes may name one another again and again.
+    known: HashMap<Digest, Option<Part>>,
+}
+
+impl Parts<'_> {
+    /// What of a descriptor is saved; `None` for nothing.
+    fn of(&mut self, descriptor: &Descriptor, depth: usize) -> Option<Part> {
+        if depth > MAX_DEPTH || !is_here(self.state, descriptor) {
+            return None;
+        }
+        if let Some(known) = self.known.get(&descriptor.digest) {
+            return known.clone();
+        }
+        let part = match self.state.document(&descriptor.digest).cloned().as_deref() {
+            Some(Document::Index(index)) => self.of_index(&index.manifests, depth),
+            Some(document) => document.children().all(|child| is_here(self.state, child)).then_some(Part::Whole),
+            None => Some(Part::Whole),
+        };
+        self.known.insert(descriptor.digest.clone(), part.clone());
+        part
+    }
+
+    fn of_index(&mut self, children: &[Descriptor], depth: usize) -> Option<Part> {
+        let mut kept: Vec<Option<Part>> = Vec::with_capacity(children.len());
+        for child in children {
+            // Attestations follow what they are about.
+            let wanted = match &self.selected {
+                Some(selected) if !child.media_type.is_index() => {
+                    attestation::subject(child).is_some() || selected.contains(&child.digest)
+                }
+                _ => true,
+            };
+            kept.push(if wanted { self.of(child, depth + 1) } else { None });
+        }
+        let is_whole = |part: &Option<Part>| matches!(part, Some(Part::Whole));
+        if kept.iter().all(is_whole) {
+            return Some(Part::Whole);
+        }
+        let left: HashSet<&Digest> =
+            children.iter().zip(&kept).filter(|(_, part)| part.is_some()).map(|(child, _)| &child.digest).collect();
+        let follows = |child: &Descriptor| attestation::subject(child).is_none_or(|of| left.contains(&of));
+        let trimmed: Vec<(usize, Descriptor, Part)> = children
+            .iter()
+            .zip(&kept)
+            .enumerate()
+            .filter(|(_, (child, _))| follows(child))
+            .filter_map(|(at, (child, part))| Some((at, child.clone(), part.clone()?)))
+            .collect();
+        let has_image = trimmed.iter().any(|(_, child, _)| !attestation::is_marked(child));
+        has_image.then(|| Part::Trimmed(trimmed.into()))
+    }
+}
+
+fn is_here(state: &State, descriptor: &Descriptor) -> bool {
+    state.blob(&descriptor.digest).is_some_and(|record| record.size == descriptor.size)
+}
+
+/// The blobs of an archive.
+#[derive(Default)]
+pub(super) struct Content {
+    /// Blobs that are in the archive, with their sizes.
+    pub(super) blobs: BTreeMap<Digest, u64>,
+    /// Indexes that are read for what is made of them.
+    trimmed: HashSet<Digest>,
+    /// Evidence that no index in the archive names, with its size.
+    pub(super) referrers: BTreeMap<Digest, u64>,
+}
+
+impl Content {
+    pub(super) fn add(&mut self, state: &State, chosen: &Chosen) {
+        self.add_part(state, &chosen.target, &chosen.part);
+    }
+
+    fn add_part(&mut self, state: &State, descriptor: &Descriptor, part: &Part) {
+        match part {
+            Part::Whole => self.add_whole(state, &descriptor.digest, &mut Vec::new()),
+            Part::Trimmed(kept) => {
+                if self.trimmed.insert(descriptor.digest.clone()) {
+                    kept.iter().for_each(|(_, child, part)| self.add_part(state, child, part));
+                }
+            }
+        }
+    }
+
+    fn add_whole(&mut self, state: &State, digest: &Digest, added: &mut Vec<Digest>) {
+        let Some(record) = state.blob(digest) else { return };
+        if self.blobs.insert(digest.clone(), record.size).is_some() {
+            return;
+        }
+        added.push(digest.clone());
+        if let Some(document) = state.document(digest) {
+            document.children().for_each(|child| self.add_whole(state, &child.digest, added));
+        }
+    }
+
+    /// Takes in the evidence about what is in the archive, and evidence about that, as far as it is here as a whole.
+    pub(super) fn add_referrers(&mut self, state: &State) {
+        let mut next: Vec<Digest> = self.blobs.keys().cloned().collect();
+        while let Some(subject) = next.pop() {
+            for referrer in state.referrers(&subject) {
+                let Some(record) = state.blob(referrer) else { continue };
+                if self.blobs.contains_key(referrer) || !is_whole(state, referrer) {
+                    continue;
+                }
+                self.add_whole(state, referrer, &mut next);
+                self.referrers.insert(referrer.clone(), record.size);
+            }
+        }
+    }
+
+    /// Everything that is read for the archive.
+    pub(super) fn read(&self) -> impl Iterator<Item = &Digest> {
+        self.blobs.keys().chain(&self.trimmed)
+    }
+}
+
+/// Whether everything under a document is here.
+fn is_whole(state: &State, digest: &Digest) -> bool {
+    let mut seen = HashSet::new();
+    let mut next = vec![digest.clone()];
+    while let Some(digest) = next.pop() {
+        if state.blob(&digest).is_none() {
+            return false;
+        }
+        if let Some(document) = state.document(&digest).filter(|_| seen.insert(digest.clone())) {
+            next.extend(document.children().map(|child| child.digest.clone()));
+        }
+    }
+    true
+}

@@ -8,5 +8,6 @@ mod inspect;
 mod lifecycle;
 mod list;
 mod load;
+mod pull;
 mod replay;
 mod system;

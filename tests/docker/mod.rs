@@ -3,11 +3,15 @@
 mod attestations;
 mod content;
 mod disk;
+mod events;
 mod hostile;
+mod images;
 mod inspect;
 mod lifecycle;
 mod list;
 mod load;
+mod names;
+mod prune;
 mod pull;
 mod replay;
 mod system;

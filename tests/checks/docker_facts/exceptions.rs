@@ -42,7 +42,8 @@ const NOT_GATED: &str = "Docker Engine does not hide it from older versions: it 
 
 const NOT_SET: &str = "null where nothing is set, as recorded up to 1.51";
 const NEVER_SET: &str = "never set in images; not recorded";
-const LATER: &str = "where an image comes from is not told yet";
+const NO_BUILD: &str = "optional, and nothing is built here";
+const NO_SIGNATURE: &str = "optional, and signatures are not shown yet";
 const EVIDENCE: &str = "an extension: the statements' descriptors, so that their blobs can be fetched by digest";
 const LINE: &str = "a line of the stream, for which Docker documents no schema";
 
@@ -50,7 +51,8 @@ pub static EXCEPTIONS: &[Exception] = &[
     // Lists
     meant("ImageList", "[].Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
     meant("ImageList", "[].Manifests[].ImageData.Containers", Null, (47, 55), RECORDED_NULL),
-    meant("ImageList", "[].Manifests[].ImageData.Identity", Missing, (54, 55), LATER),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Build*", Missing, (54, 55), NO_BUILD),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Signature*", Missing, (54, 55), NO_SIGNATURE),
     meant(
         "ImageList",
         "[].Manifests[].Descriptor.*",
@@ -61,8 +63,10 @@ pub static EXCEPTIONS: &[Exception] = &[
     // Inspect
     meant("ImageInspect", "Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
     meant("ImageInspect", "Manifests[].ImageData.Containers", Null, (48, 55), RECORDED_NULL),
-    meant("ImageInspect", "Manifests[].ImageData.Identity", Missing, (54, 55), LATER),
-    meant("ImageInspect", "Identity", Missing, (53, 55), LATER),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Build*", Missing, (54, 55), NO_BUILD),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Signature*", Missing, (54, 55), NO_SIGNATURE),
+    meant("ImageInspect", "Identity.Build*", Missing, (53, 55), NO_BUILD),
+    meant("ImageInspect", "Identity.Signature*", Missing, (53, 55), NO_SIGNATURE),
     meant("ImageInspect", "Config", Null, ALL, "null where the configuration's blob is not here"),
     meant("ImageInspect", "Config.*", Null, ALL, NOT_SET),
     meant("ImageInspect", "Config.MacAddress", Missing, (25, 49), NEVER_SET),

@@ -15,13 +15,15 @@ import yaml
 
 # What Loadline serves: the answer and the query parameters of these operations are compared.
 OPERATIONS = [
-    "ImageList", "ImageInspect", "ImageHistory", "ImageAttestations", "ImageLoad",
-    "SystemPing", "SystemVersion", "SystemInfo",
+    "ImageList", "ImageInspect", "ImageHistory", "ImageAttestations", "ImageLoad", "ImageTag", "ImageDelete", "ImagePrune",
+    "SystemPing", "SystemVersion", "SystemInfo", "SystemDataUsage", "SystemEvents",
     "ContainerList", "ContainerPrune", "VolumeList", "VolumePrune", "NetworkList", "NetworkPrune", "BuildPrune",
 ]
 
 # Where an answer never holds anything, because Loadline has none of these things, what could stand there is left out.
 CLOSED = {
+    ("SystemDataUsage", "Containers[]"), ("SystemDataUsage", "Volumes[]"), ("SystemDataUsage", "BuildCache[]"),
+    ("SystemDataUsage", "ContainerUsage"), ("SystemDataUsage", "VolumeUsage"), ("SystemDataUsage", "BuildCacheUsage"),
     ("ContainerList", "[]"), ("NetworkList", "[]"), ("VolumeList", "Volumes[]"),
     ("SystemInfo", "Swarm.Cluster"), ("SystemInfo", "Swarm.RemoteManagers[]"), ("SystemInfo", "Runtimes{}"),
     ("SystemInfo", "GenericResources[]"), ("SystemInfo", "DiscoveredDevices[]"), ("SystemInfo", "DefaultAddressPools[]"),

@@ -3,7 +3,7 @@
 //! They live in memory. Who writes never waits: the last [`KEPT`] events are kept, subscribers share them, and one that
 //! falls behind by more is cut off.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, stream};
@@ -11,15 +11,20 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::catalog::State;
 use super::resolve::resolve;
 use super::summary::Tree;
 use super::{Engine, Inner};
 use crate::domain::event::{Action, Event};
 use crate::domain::filter::Filters;
-use crate::domain::{Digest, Reference, StringMap};
+use crate::domain::{Descriptor, Digest, Reference, StringMap};
 
 /// How many events are kept, and how many a subscriber may be behind.
 const KEPT: usize = 256;
+
+/// How many bytes of labels one event may hold. An image with more has them left out: so many events are kept that what
+/// strangers put into their images must not fill the memory.
+const LABELS: usize = 64 << 10;
 
 /// Which events to tell of.
 #[derive(Clone, Debug, Default)]
@@ -153,8 +158,20 @@ impl Inner {
     /// Never waits for anybody, and may be called by who holds the writer.
     pub(super) fn emit(&self, action: Action, id: &str, name: &str) {
         let labels = if action.tells_labels() { self.labels(id) } else { StringMap::default() };
-        let attributes = labels.iter().chain([("name", name)]).collect();
-        self.events.publish(action, id.to_owned(), attributes);
+        self.events.publish(action, id.to_owned(), with_name(&labels, name));
+    }
+
+    /// The same for images that were loaded, one for each name. An archive may give one image thousands of names, so its
+    /// labels are looked up once.
+    pub(super) fn emit_loaded<'a>(&self, targets: impl Iterator<Item = &'a Descriptor>) {
+        let state = self.catalog.state();
+        let mut known: HashMap<&Digest, StringMap> = HashMap::new();
+        for target in targets {
+            let labels = known.entry(&target.digest).or_insert_with(|| labels_of(&state, target));
+            let id = target.digest.to_string();
+            let attributes = with_name(labels, &id);
+            self.events.publish(Action::Load, id, attributes);
+        }
     }
 
     /// The same for an action whose images are named by their digest alone.
@@ -166,10 +183,20 @@ impl Inner {
     /// The labels of an image as the host sees it; none where it is not here.
     fn labels(&self, image: &str) -> StringMap {
         let state = self.catalog.state();
-        let Ok(image) = resolve(&state, image) else { return StringMap::default() };
-        let tree = Tree::new(&state, &image.record.target);
-        tree.best().and_then(|best| best.config.as_ref()).map(|config| config.labels.clone()).unwrap_or_default()
+        resolve(&state, image).map(|image| labels_of(&state, &image.record.target)).unwrap_or_default()
     }
+}
+
+/// The labels of an image as the host sees it; none where they are not here, or too many.
+fn labels_of(state: &State, target: &Descriptor) -> StringMap {
+    let tree = Tree::new(state, target);
+    let labels = tree.best().and_then(|best| best.config.as_ref()).map(|config| &config.labels);
+    let size = |labels: &StringMap| labels.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    labels.filter(|labels| size(labels) <= LABELS).cloned().unwrap_or_default()
+}
+
+fn with_name(labels: &StringMap, name: &str) -> StringMap {
+    labels.iter().chain([("name", name)]).collect()
 }
 
 /// Whether an event passes filters. A key that is not known lets everything pass, as in Docker Engine.

@@ -16,7 +16,6 @@ use super::names::name_changes;
 use super::plan::{self, Image, Plan};
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
-use crate::domain::event::Action;
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
 use crate::store::{Changes, Lease, Staged};
 
@@ -237,9 +236,7 @@ impl Loading<'_> {
             ..Changes::default()
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
-        for image in &plan.images {
-            self.inner.emit_digest(Action::Load, &image.target.digest);
-        }
+        self.inner.emit_loaded(plan.images.iter().map(|image| &image.target));
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),

@@ -104,6 +104,32 @@ async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
 }
 
 #[tokio::test]
+async fn labels_that_would_fill_the_memory_are_left_out_of_events() {
+    let engine = engine();
+    for (name, size) in [("small/label:1", 60_000), ("big/label:1", 70_000)] {
+        let config = format!(
+            r#"{{"os":"linux","architecture":"amd64","config":{{"Labels":{{"note":"{}"}}}}}}"#,
+            "x".repeat(size)
+        );
+        let manifest = format!(r#"[{{"Config":"c.json","RepoTags":["{name}"],"Layers":[]}}]"#);
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, text) in [("c.json", config), ("manifest.json", manifest)] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(text.len() as u64);
+            archive.append_data(&mut header, path, text.as_bytes()).unwrap();
+        }
+        load(&engine, LoadOptions::default(), archive.into_inner().unwrap()).await.unwrap();
+    }
+    let past = EventQuery {
+        since: Some(jiff::Timestamp::UNIX_EPOCH),
+        until: Some(jiff::Timestamp::now()),
+        ..EventQuery::default()
+    };
+    let labelled: Vec<bool> = engine.events(past).map(|event| event.attributes.get("note").is_some()).collect().await;
+    assert_eq!(labelled, [true, false]);
+}
+
+#[tokio::test]
 async fn every_change_is_told_of() {
     let engine = engine();
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();

@@ -1,6 +1,6 @@
 //! Where our documents differ from Docker's on purpose.
 
-use super::Difference::{self, Extra, Missing, Null};
+use super::Difference::{self, Extra, Missing, Null, Type};
 
 /// A difference that is meant.
 #[derive(Debug)]
@@ -42,17 +42,17 @@ const NOT_GATED: &str = "Docker Engine does not hide it from older versions: it 
 
 const NOT_SET: &str = "null where nothing is set, as recorded up to 1.51";
 const NEVER_SET: &str = "never set in images; not recorded";
-const NO_BUILD: &str = "optional, and nothing is built here";
-const NO_SIGNATURE: &str = "optional, and signatures are not shown yet";
+const LATER: &str = "which build made an image and who signed it is not told yet";
 const EVIDENCE: &str = "an extension: the statements' descriptors, so that their blobs can be fetched by digest";
+const OLDER_FORM: &str = "the older form is told too where `verbose` is not set, as recorded";
 const LINE: &str = "a line of the stream, for which Docker documents no schema";
 
 pub static EXCEPTIONS: &[Exception] = &[
     // Lists
     meant("ImageList", "[].Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
     meant("ImageList", "[].Manifests[].ImageData.Containers", Null, (47, 55), RECORDED_NULL),
-    meant("ImageList", "[].Manifests[].ImageData.Identity.Build*", Missing, (54, 55), NO_BUILD),
-    meant("ImageList", "[].Manifests[].ImageData.Identity.Signature*", Missing, (54, 55), NO_SIGNATURE),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Build", Missing, (54, 55), LATER),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Signature", Missing, (54, 55), LATER),
     meant(
         "ImageList",
         "[].Manifests[].Descriptor.*",
@@ -63,10 +63,10 @@ pub static EXCEPTIONS: &[Exception] = &[
     // Inspect
     meant("ImageInspect", "Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
     meant("ImageInspect", "Manifests[].ImageData.Containers", Null, (48, 55), RECORDED_NULL),
-    meant("ImageInspect", "Manifests[].ImageData.Identity.Build*", Missing, (54, 55), NO_BUILD),
-    meant("ImageInspect", "Manifests[].ImageData.Identity.Signature*", Missing, (54, 55), NO_SIGNATURE),
-    meant("ImageInspect", "Identity.Build*", Missing, (53, 55), NO_BUILD),
-    meant("ImageInspect", "Identity.Signature*", Missing, (53, 55), NO_SIGNATURE),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Build", Missing, (54, 55), LATER),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Signature", Missing, (54, 55), LATER),
+    meant("ImageInspect", "Identity.Build", Missing, (53, 55), LATER),
+    meant("ImageInspect", "Identity.Signature", Missing, (53, 55), LATER),
     meant("ImageInspect", "Config", Null, ALL, "null where the configuration's blob is not here"),
     meant("ImageInspect", "Config.*", Null, ALL, NOT_SET),
     meant("ImageInspect", "Config.MacAddress", Missing, (25, 49), NEVER_SET),
@@ -93,6 +93,22 @@ pub static EXCEPTIONS: &[Exception] = &[
     meant("ImageLoad", "stream", Extra, ALL, LINE),
     meant("ImageLoad", "error", Extra, ALL, LINE),
     meant("ImageLoad", "errorDetail", Extra, ALL, LINE),
+    // Prune, disk usage and events
+    meant("ImagePrune", "ImagesDeleted", Null, ALL, RECORDED_NULL),
+    meant("SystemDataUsage", "LayersSize", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "Images", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "Containers", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "Volumes", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "BuildCache", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "BuildCache", Extra, (25, 39), NOT_GATED),
+    meant("SystemDataUsage", "Containers", Type, (25, 39), "a slip in Docker's document: a list of lists"),
+    meant("SystemDataUsage", "ImageUsage.ActiveCount", Missing, (52, 55), "left out where 0, as recorded"),
+    meant("SystemDataUsage", "ImageUsage.Items[].*", Extra, (52, 55), "rows of the list of images, as recorded"),
+    meant("SystemDataUsage", "Images[].Manifests[].ImageData.Containers", Null, (47, 51), RECORDED_NULL),
+    meant("SystemDataUsage", "Images[].Manifests[].Descriptor.*", Extra, (47, 47), "as in the list of images"),
+    meant("SystemEvents", "id", Extra, (25, 51), "recorded up to 1.51"),
+    meant("SystemEvents", "status", Extra, (25, 51), "recorded up to 1.51"),
+    meant("SystemEvents", "scope", Extra, (25, 39), NOT_GATED),
     // /version
     meant("SystemVersion", "Experimental", Missing, ALL, "left out where false, as recorded"),
     // /info

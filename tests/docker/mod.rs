@@ -12,5 +12,6 @@ mod list;
 mod load;
 mod names;
 mod prune;
+mod pull;
 mod replay;
 mod system;

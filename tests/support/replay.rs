@@ -141,7 +141,11 @@ impl Known {
         let digest = Regex::new(r"(?:sha256:)?\b[0-9a-f]{64}\b").unwrap();
         let mut digests = HashSet::new();
         for entry in std::fs::read_dir(directory).unwrap() {
-            for (_, data) in members(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "tar") {
+                continue;
+            }
+            for (_, data) in members(&std::fs::read(path).unwrap()).unwrap() {
                 digests.insert(sha256(&data));
                 if matches!(data.first(), Some(b'{' | b'[')) {
                     let text = String::from_utf8_lossy(&data);

@@ -13,4 +13,5 @@ mod load;
 mod names;
 mod prune;
 mod replay;
+mod save;
 mod system;

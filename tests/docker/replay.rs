@@ -31,11 +31,7 @@ const DEVIATIONS: &[(&str, &[&str], &str)] = &[
         &["status", "header content-type", "stream"],
         "a tag without a repository is refused, where the recorded engine does nothing and says nothing",
     ),
-    (
-        "get-no-names",
-        &[],
-        "a save of nothing is refused, where the recorded engine answers an archive of no bytes",
-    ),
+    ("get-no-names", &[], "a save of nothing is refused, where the recorded engine answers an archive of no bytes"),
     (
         "inspect-after-delete-platform",
         &[

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::catalog::{State, name_reference};
 use super::resolve::resolve;
@@ -215,7 +215,7 @@ impl Inner {
         for (digest, size) in &content.referrers {
             listed.push(self.referrer(digest, *size)?);
         }
-        let broken = |e| Error::internal("writing the archive failed", e);
+        let broken = |e: serde_json::Error| Error::internal("writing the archive failed", e);
         let mut members = vec![archive::layout_file(), archive::index_file(&listed).map_err(broken)?];
         if !views.is_empty() {
             let views: Vec<DockerView> = views.into_iter().map(|(_, view)| view).collect();
@@ -244,26 +244,26 @@ impl Inner {
     fn trim(&self, descriptor: &Descriptor, part: &Part, made: &mut BTreeMap<Digest, Bytes>) -> Result<Descriptor> {
         let Part::Trimmed(kept) = part else { return Ok(descriptor.clone()) };
         let bytes = self.read_whole(&descriptor.digest, MAX_MANIFEST)?;
-        let broken = |why: String| Error::new(Kind::DataLoss, format!("content {} {why}", descriptor.digest));
-        let mut index: Value =
-            serde_json::from_slice(&bytes).map_err(|e| broken("is no JSON".to_owned()).with_cause(e))?;
+        let broken = || Error::new(Kind::DataLoss, format!("content {} is no index", descriptor.digest));
+        let mut index: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| broken().with_cause(e))?;
+        let Some(Value::Array(mut all)) = index.remove("manifests") else { return Err(broken()) };
         let mut entries = Vec::with_capacity(kept.len());
-        for (at, child, part) in kept {
-            let mut entry = index["manifests"][*at].take();
+        for (at, child, part) in kept.iter() {
+            let Some(Value::Object(mut entry)) = all.get_mut(*at).map(Value::take) else { return Err(broken()) };
             let child = self.trim(child, part, made)?;
-            entry["digest"] = json!(child.digest.to_string());
-            entry["size"] = json!(child.size);
-            entries.push(entry);
+            entry.insert("digest".to_owned(), json!(child.digest.to_string()));
+            entry.insert("size".to_owned(), json!(child.size));
+            entries.push(Value::Object(entry));
         }
-        index["manifests"] = Value::Array(entries);
-        if !index["annotations"].is_object() {
-            index["annotations"] = json!({});
-        }
+        index.insert("manifests".to_owned(), Value::Array(entries));
+        let mut annotations = match index.remove("annotations") {
+            Some(Value::Object(annotations)) => annotations,
+            _ => Map::new(),
+        };
         // What was trimmed before keeps the name of the first.
-        if index["annotations"][TRIMMED].is_null() {
-            index["annotations"][TRIMMED] = json!(descriptor.digest.to_string());
-        }
-        let bytes = Bytes::from(index.to_string());
+        annotations.entry(TRIMMED).or_insert_with(|| json!(descriptor.digest.to_string()));
+        index.insert("annotations".to_owned(), Value::Object(annotations));
+        let bytes = Bytes::from(Value::Object(index).to_string());
         let digest = Digest::of(&bytes);
         let trimmed = Descriptor { digest: digest.clone(), size: bytes.len() as u64, ..descriptor.clone() };
         made.insert(digest, bytes);

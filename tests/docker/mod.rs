@@ -14,4 +14,5 @@ mod names;
 mod prune;
 mod pull;
 mod replay;
+mod save;
 mod system;

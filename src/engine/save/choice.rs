@@ -41,12 +41,7 @@ impl Chosen {
             platforms.iter().map(|platform| select(&tree, platform, shown)).collect::<Result<Vec<&Branch<'_>>>>()?;
         let digests: HashSet<&Digest> = selected.iter().map(|branch| &branch.descriptor.digest).collect();
         let (target, part) = match selected.first() {
-            Some(one) if digests.len() == 1 && travels_alone(&tree, one) => {
-                // Notes that stand beside the image's name stay with it.
-                let mut target = if one.descriptor.digest == target.digest { target } else { one.descriptor }.clone();
-                target.platform = target.platform.or_else(|| one.descriptor.platform.clone());
-                (target, Part::Whole)
-            }
+            Some(one) if digests.len() == 1 && travels_alone(&tree, one) => (one.descriptor.clone(), Part::Whole),
             _ => {
                 let mut parts =
                     Parts { state, selected: (!selected.is_empty()).then_some(digests), known: HashMap::new() };

@@ -59,7 +59,8 @@ impl Events {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, action: Action, id: String, attributes: StringMap) {
+    /// Adds an event and tells everybody.
+    pub(super) fn publish(&self, action: Action, id: String, attributes: StringMap) {
         let mut log = self.log();
         // The time is taken under the lock, so that events are kept in its order.
         let event = Arc::new(Event { action, id, attributes, at: Timestamp::now() });

@@ -125,11 +125,20 @@ fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result
         let limit = created(name)?;
         rows.retain(|row| row.created > limit);
     }
-    if let Some(until) = filters.until(jiff::Timestamp::now())? {
-        rows.retain(|row| row.created < until.as_second());
-    }
+    narrow(state, &mut rows, filters)?;
     if let Some(dangling) = filters.boolean("dangling")? {
         rows.retain(|row| row.names.is_empty() == dangling);
+    }
+    if let Some(patterns) = filters.patterns("reference")? {
+        rows.retain(|row| row.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
+    }
+    Ok(rows)
+}
+
+/// Leaves the images that were made before `until` and whose labels fit.
+pub(super) fn narrow(state: &State, rows: &mut Vec<Arc<Row>>, filters: &Filters) -> Result<()> {
+    if let Some(until) = filters.until(jiff::Timestamp::now())? {
+        rows.retain(|row| row.created < until.as_second());
     }
     if filters.contains("label") || filters.contains("label!") {
         let fits = |labels: &_| filters.labels_match("label", labels) && filters.labels_match("label!", labels);
@@ -138,10 +147,7 @@ fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result
             Tree::new(state, &row.target).images().any(|image| image.config.as_ref().is_some_and(|c| fits(&c.labels)))
         });
     }
-    if let Some(patterns) = filters.patterns("reference")? {
-        rows.retain(|row| row.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
-    }
-    Ok(rows)
+    Ok(())
 }
 
 /// For every image, how many bytes of its content belong to another image as well.

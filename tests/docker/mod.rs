@@ -3,10 +3,14 @@
 mod attestations;
 mod content;
 mod disk;
+mod events;
 mod hostile;
+mod images;
 mod inspect;
 mod lifecycle;
 mod list;
 mod load;
+mod names;
+mod prune;
 mod replay;
 mod system;

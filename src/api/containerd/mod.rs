@@ -35,7 +35,8 @@ const MAX_REQUEST: usize = 4 << 20;
 
 /// Everything that is served over gRPC; a service or method that is not is answered with UNIMPLEMENTED.
 ///
-/// Errors: [`Kind::Internal`] if the descriptors that were built in do not decode.
+/// # Errors
+/// `Internal`, if the descriptors that were built in do not decode.
 pub async fn routes(engine: Engine) -> Result<axum::Router, Error> {
     let uuid = engine.uuid().to_owned();
     routes_over(engine, &uuid).await

@@ -12,6 +12,7 @@ use super::images::history::image_history;
 use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
+use super::images::prune::image_prune;
 use super::images::remove::image_delete;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
@@ -63,6 +64,7 @@ pub(super) fn images() -> Vec<Route> {
         route(POST, "/auth",                       OLDEST, system_auth),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),
         route(DELETE, "/images/{name}",            OLDEST, image_delete),
+        route(POST, "/images/prune",               25,     image_prune),
         route(GET,  "/content/{digest}",           55,     content_read),
         route(HEAD, "/content/{digest}",           55,     content_head),
     ]

@@ -6,6 +6,7 @@ pub mod history;
 pub mod inspect;
 pub mod list;
 pub mod load;
+pub mod prune;
 pub mod remove;
 pub mod tag;
 

@@ -43,6 +43,7 @@ const EXTENSION: &str = "x-loadline-extension";
         super::registry::auth::system_auth,
         super::images::tag::image_tag,
         super::images::remove::image_delete,
+        super::images::prune::image_prune,
         super::content::content_read,
         super::content::content_head,
     ),

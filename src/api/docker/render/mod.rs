@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod message;
 pub mod removed;
 pub mod summary;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;

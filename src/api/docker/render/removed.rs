@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::Removed;
+use crate::engine::{Pruned, Removed};
 
 /// One thing that was removed: a name, or content.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -25,5 +25,23 @@ impl From<Removed> for ImageDeleteResponseItem {
             Removed::Name(name) => Self { untagged: Some(name), deleted: None },
             Removed::Content(digest) => Self { untagged: None, deleted: Some(digest.to_string()) },
         }
+    }
+}
+
+/// What a prune removed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImagePruneResponse {
+    /// The names and contents; `null` for none.
+    #[schema(required = true)]
+    images_deleted: Option<Vec<ImageDeleteResponseItem>>,
+    /// Bytes of disk that became free.
+    space_reclaimed: u64,
+}
+
+impl From<Pruned> for ImagePruneResponse {
+    fn from(pruned: Pruned) -> Self {
+        let items: Vec<_> = pruned.removed.into_iter().map(ImageDeleteResponseItem::from).collect();
+        Self { images_deleted: Some(items).filter(|items| !items.is_empty()), space_reclaimed: pruned.reclaimed }
     }
 }

@@ -167,6 +167,7 @@ const WARNING: &str = "Loadline serves images: containers, networks, volumes and
 /// What changes from one call to the next.
 struct Moment {
     images: usize,
+    listeners: usize,
     tasks: usize,
     now: jiff::Timestamp,
 }
@@ -203,7 +204,7 @@ impl SystemInfo {
             logging_driver: "none",
             cgroup_driver: "none",
             cgroup_version: host.cgroup_version,
-            nevents_listener: 0,
+            nevents_listener: moment.listeners as u64,
             kernel_version: &host.kernel_version,
             operating_system: &host.operating_system,
             os_version: &host.os_version,
@@ -262,6 +263,7 @@ impl SystemInfo {
 pub(super) async fn info(State(app): State<App>, form: Form) -> Answer {
     let moment = Moment {
         images: app.engine.image_count(),
+        listeners: app.engine.event_listeners(),
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         now: jiff::Timestamp::now(),
     };
@@ -281,7 +283,7 @@ mod tests {
             data_root: "/var/lib/loadline".into(),
             ..Settings::default()
         };
-        let moment = Moment { images: 7, tasks: 3, now: jiff::Timestamp::UNIX_EPOCH };
+        let moment = Moment { images: 7, listeners: 0, tasks: 3, now: jiff::Timestamp::UNIX_EPOCH };
         serde_json::to_value(SystemInfo::new("id", &moment, &settings, Host::here(), shape)).unwrap()
     }
 

@@ -11,6 +11,8 @@ pub struct SystemShape {
     pub expected_commits: bool,
     /// `/info` lists registries that take artifacts not to be distributed.
     pub nondistributable_artifacts: bool,
+    /// `/system/df` tells what each kind of thing takes, and can leave out the older form.
+    pub usage: bool,
     /// `/version` names the platform and lists the engine's components.
     pub components: bool,
     /// `/version` tells the oldest API version.
@@ -23,9 +25,15 @@ impl SystemShape {
         bridge_filters: false,
         expected_commits: false,
         nondistributable_artifacts: false,
+        usage: true,
         components: true,
         oldest_version: true,
     };
+
+    /// The step from 1.52 back to 1.51.
+    pub fn to_v1_51(&mut self) {
+        self.usage = false;
+    }
 
     /// The step from 1.50 back to 1.49.
     pub fn to_v1_49(&mut self) {

@@ -5,7 +5,7 @@ use super::Record;
 pub(super) const RECORD: Record = Record {
     minor: 42,
     note: "lists can tell how much images share",
-    parameters: &[("GET /images/json", "shared-size")],
+    parameters: &[("GET /images/json", "shared-size"), ("GET /system/df", "type")],
     step: |shape| shape.list.none_names = true,
     document: |_| {},
 };

@@ -9,6 +9,7 @@ pub(super) const RECORD: Record = Record {
     parameters: &[],
     step: |shape| {
         shape.load.platforms = false;
+        shape.system.to_v1_51();
         shape.events = EventShape { negotiated: false, repeated: true };
         shape.detail.empty_texts = true;
         shape.detail.config = ConfigForm::Image;
@@ -18,6 +19,7 @@ pub(super) const RECORD: Record = Record {
         document.require("ImageInspect", &["Parent", "Comment", "DockerVersion", "Author", "GraphDriver"]);
         document.require("ImageConfig", &ALWAYS);
         document.restore("EventMessage", &["status", "id"]);
+        document.retire("SystemDataUsageResponse", &["ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"]);
         document.single("POST /images/load", "platform");
     },
 };

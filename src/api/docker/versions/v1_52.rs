@@ -4,8 +4,8 @@ use super::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 52,
-    note: "several platforms can be loaded; inspect leaves out what is not set",
-    parameters: &[],
+    note: "several platforms can be loaded; inspect leaves out what is not set; disk usage is told by kind; events are streams of JSON lines",
+    parameters: &[("GET /system/df", "verbose")],
     step: |shape| shape.detail.identity = false,
     document: |document| document.retire("ImageInspect", &["Identity"]),
 };

@@ -1,0 +1,42 @@
+//! `POST /images/prune`.
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::query::Query;
+use crate::api::docker::render::message::ErrorResponse;
+use crate::api::docker::render::removed::ImagePruneResponse;
+use crate::domain::filter::Filters;
+
+/// Remove unused images
+///
+/// Images without a name go, or with the filter `dangling=false` all images: there are no containers that could use one.
+/// What a running pull, load or read uses stays.
+#[utoipa::path(
+    post,
+    path = "/images/prune",
+    operation_id = "ImagePrune",
+    tag = "Image",
+    params(
+        ("filters" = Option<String>, Query,
+            description = "What to remove, as a JSON object of lists: `dangling`, `label`, `label!`, `until`",
+            example = json!("{\"dangling\":[\"false\"],\"until\":[\"24h\"]}")),
+    ),
+    responses(
+        (status = 200, description = "What was removed", body = ImagePruneResponse, example = json!({
+            "ImagesDeleted": [
+                {"Untagged": "registry.example/team/app:1.0"},
+                {"Deleted": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"},
+            ],
+            "SpaceReclaimed": 3041652,
+        })),
+        (status = 400, description = "A filter is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+    ),
+)]
+pub async fn image_prune(State(app): State<App>, query: Query) -> Answer {
+    let pruned = app.engine.prune(&Filters::parse(query.text("filters"))?).await?;
+    json(StatusCode::OK, &ImagePruneResponse::from(pruned))
+}

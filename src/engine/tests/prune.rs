@@ -1,0 +1,129 @@
+//! Prune, disk usage, and what they tell.
+
+use super::*;
+use crate::domain::Reference;
+use crate::domain::event::Event;
+
+fn filters(text: &str) -> Filters {
+    Filters::parse(text).unwrap()
+}
+
+fn texts(pruned: &Pruned) -> Vec<String> {
+    let text = |removed: &Removed| match removed {
+        Removed::Name(name) => name.clone(),
+        Removed::Content(digest) => digest.to_string(),
+    };
+    pruned.removed.iter().map(text).collect()
+}
+
+fn bytes(engine: &Engine) -> u64 {
+    engine.blobs().iter().map(|blob| blob.size).sum()
+}
+
+async fn told(engine: &Engine) -> Vec<String> {
+    let past = EventQuery {
+        since: Some(jiff::Timestamp::UNIX_EPOCH),
+        until: Some(jiff::Timestamp::now()),
+        ..EventQuery::default()
+    };
+    let text =
+        |event: Arc<Event>| format!("{} {}", event.action.name(), event.attributes.get("name").unwrap_or_default());
+    engine.events(past).map(text).collect().await
+}
+
+#[tokio::test]
+async fn only_images_without_a_name_go_unless_more_is_asked_for() {
+    let engine = loaded().await;
+    assert_eq!(engine.prune(&filters("")).await.unwrap(), Pruned::default());
+    for name in ["legacy/three-layers:1", "legacy/three-layers:latest"] {
+        engine.tag(APP, &Reference::parse(name).unwrap()).await.unwrap();
+    }
+    let before = bytes(&engine);
+    let pruned = engine.prune(&filters("")).await.unwrap();
+    assert_eq!(texts(&pruned), [LEGACY_ID, LEGACY_ID]);
+    assert_eq!(pruned.reclaimed, before - bytes(&engine));
+    assert!(pruned.reclaimed > 2_000_000);
+    let all = engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    // Four names, the index, and six manifests under it.
+    assert_eq!(all.removed.len(), 4 + 1 + 6);
+    assert_eq!(all.reclaimed, before - pruned.reclaimed);
+    assert!(engine.blobs().is_empty() && engine.image_count() == 0);
+}
+
+#[tokio::test]
+async fn filters_choose_what_goes() {
+    let engine = loaded().await;
+    for nothing in [
+        r#"{"dangling":["false"],"label":["origin=elsewhere"]}"#,
+        r#"{"dangling":["false"],"until":["2000-01-01"]}"#,
+        r#"{"dangling":["true"],"label":["origin"]}"#,
+    ] {
+        assert_eq!(engine.prune(&filters(nothing)).await.unwrap(), Pruned::default(), "{nothing}");
+    }
+    let error = engine.prune(&filters(r#"{"reference":["a"]}"#)).await.unwrap_err();
+    assert_eq!(error.public(), "invalid filter 'reference'");
+    engine.prune(&filters(r#"{"dangling":["false"],"label":["origin=legacy"]}"#)).await.unwrap();
+    assert_eq!(ids(&engine, ""), [APP_ID]);
+}
+
+#[tokio::test]
+async fn what_is_held_stays_until_it_is_let_go() {
+    let engine = loaded().await;
+    let statements = engine.attestation_bodies(APP, &AttestationQuery::default()).await.unwrap();
+    let held: u64 = statements.iter().map(|(_, blob)| blob.size).sum();
+    let usage = engine.disk_usage().await.unwrap();
+    assert_eq!((usage.total, usage.total - usage.reclaimable), (bytes(&engine), held));
+    assert_eq!(usage.images.rows.len(), 2);
+    let pruned = engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    assert_eq!(pruned.reclaimed, usage.reclaimable);
+    assert_eq!(bytes(&engine), held);
+    drop(statements);
+    assert_eq!(engine.prune(&filters("")).await.unwrap().reclaimed, held);
+    assert!(engine.blobs().is_empty());
+}
+
+#[tokio::test]
+async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
+    let engine = engine();
+    let archive = fixture("app-oci.tar");
+    let pieces: Vec<Bytes> = archive.chunks(64 << 10).map(Bytes::copy_from_slice).collect();
+    let pruning = engine.clone();
+    let slowly = stream::iter(pieces).then(move |piece| {
+        let engine = pruning.clone();
+        async move {
+            engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+            Ok(piece)
+        }
+    });
+    let mut events = engine.load(LoadOptions::default(), slowly);
+    while let Some(event) = events.recv().await {
+        assert!(matches!(event, LoadEvent::Named(_)), "{event:?}");
+    }
+    let manifests = engine.inspect(APP, None).await.unwrap().manifests;
+    assert!(manifests.len() == 6 && manifests.iter().all(|manifest| manifest.available));
+}
+
+#[tokio::test]
+async fn every_change_is_told_of() {
+    let engine = engine();
+    load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
+    engine.tag("legacy/three-layers:1", &Reference::parse("copy/app:2").unwrap()).await.unwrap();
+    engine.remove("copy/app:2", RemoveOptions::default()).await.unwrap();
+    engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    let id = LEGACY_ID;
+    let expected = [
+        &format!("load {id}"),
+        &format!("load {id}"),
+        "tag copy/app:2",
+        "untag copy/app:2",
+        "untag legacy/three-layers:1",
+        "untag legacy/three-layers:latest",
+        &format!("delete {id}"),
+        "prune ",
+    ];
+    assert_eq!(told(&engine).await, expected);
+    let listening = engine.events(EventQuery::default());
+    assert_eq!(engine.event_listeners(), 1);
+    drop(listening);
+    assert_eq!(engine.event_listeners(), 0);
+}

@@ -6,4 +6,5 @@ mod clients;
 mod containerd;
 mod crash;
 mod docker;
+mod registry;
 mod support;

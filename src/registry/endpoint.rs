@@ -1,13 +1,14 @@
 //! One place that answers for a registry, a mirror of it included, and one credential for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use reqwest::{Response, Url};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::auth::Auth;
 use super::credential::Credential;
@@ -19,6 +20,9 @@ use crate::domain::error::{Error, Kind, Result};
 /// Requests to a host that cannot be connected to are repeated less often: most of the time nothing listens there.
 const MAX_UNREACHABLE: u32 = 2;
 
+/// For how long a mirror that cannot be reached is left alone.
+const REST: Duration = Duration::from_secs(30);
+
 /// A registry's base URL, and how it lets one credential in.
 pub(super) struct Endpoint {
     pub net: Arc<Net>,
@@ -29,6 +33,8 @@ pub(super) struct Endpoint {
     /// Whether http may be spoken instead.
     plain_allowed: bool,
     scheme: AtomicU8,
+    /// When it last could not be reached.
+    lost: Mutex<Option<Instant>>,
     /// Absent where the registry wants a client's certificate, which `oci-client` cannot give.
     oci: OnceCell<Option<oci::Client>>,
 }
@@ -83,7 +89,16 @@ impl Endpoint {
             (false, _) => HTTPS,
         };
         let auth = Auth::new(if mirror { Credential::Anonymous } else { credential });
-        Self { net, auth, mirror, url, plain_allowed, scheme: scheme.into(), oci: OnceCell::new() }
+        Self {
+            net,
+            auth,
+            mirror,
+            url,
+            plain_allowed,
+            scheme: scheme.into(),
+            lost: Mutex::default(),
+            oci: OnceCell::new(),
+        }
     }
 
     /// Its host, with the port where that is not the usual one.
@@ -113,6 +128,12 @@ impl Endpoint {
             made.map_err(|cause| Error::internal("preparing a registry client", cause))?.map(Some)
         };
         self.oci.get_or_try_init(making).await.ok()?.as_ref()
+    }
+
+    /// Whether it could not be reached a moment ago, so that a mirror that is gone is not waited for with every layer.
+    pub fn rests(&self) -> bool {
+        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.is_some_and(|lost| lost.elapsed() < REST)
     }
 
     /// The URL that it is reached at. A registry that may do without TLS is asked once whether it has it, without a
@@ -176,7 +197,12 @@ impl Endpoint {
                     tokio::time::sleep(wait).await;
                 }
                 Ok(response) => return Ok(response),
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => {
+                    if matches!(failure, Failure::Unreachable(_)) {
+                        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    }
+                    return Err(failure.into());
+                }
             }
             wait = (wait * 2).min(timeouts.longest_wait);
         }

@@ -62,8 +62,11 @@ struct Shared {
     net: Arc<Net>,
     mirrors: Vec<Url>,
     /// What is known of a registry belongs to one credential: another must not profit from its tokens.
-    endpoints: Mutex<HashMap<(Url, bool, Credential), (Arc<Endpoint>, Instant)>>,
+    endpoints: Mutex<Endpoints>,
 }
+
+/// By URL, whether it is a mirror, and credential; with the time of the last use.
+type Endpoints = HashMap<(Url, bool, Credential), (Arc<Endpoint>, Instant)>;
 
 /// What a registry said to a login.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,7 +210,7 @@ impl Repository {
     where
         F: Future<Output = Result<T>>,
     {
-        for mirror in &self.inner.mirrors {
+        for mirror in self.inner.mirrors.iter().filter(|mirror| !mirror.rests()) {
             match ask(mirror).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {

@@ -1,8 +1,8 @@
 //! What `oci-client` does here, and why not more.
 //!
 //! It serves requests whose answer has no body: it reads error bodies, documents and tokens whole, whatever their size,
-//! takes any token service, and follows any redirect, none of which suits a registry that may be hostile. Those paths
-//! are this module's neighbours'. Its other traps are kept shut here: a client keeps the first credential that it is
+//! and takes any token service, which does not suit a registry that may be hostile. Those paths are this module's
+//! neighbours'. It also follows any redirect; what that can lead to here is a HEAD without a credential. Its other traps are kept shut here: a client keeps the first credential that it is
 //! given, so there is one per registry and credential and it never sees the credential, only tokens that were checked;
 //! and some answers make it panic, so each request is a task of its own.
 

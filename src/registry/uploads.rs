@@ -62,7 +62,13 @@ impl Repository {
         scopes.push(format!("repository:{}:pull", from.path()));
         let path = self.path(&format!("blobs/uploads/?mount={blob}&from={}", encoded(from.path())));
         let call = Call::new(Method::POST, &path, &scopes).header(CONTENT_LENGTH, 0);
-        let response = endpoint.call(&call).await?;
+        let response = match endpoint.call(&call).await {
+            // The token service may refuse a token for both repositories.
+            Err(error) if matches!(error.kind(), Kind::Unauthenticated | Kind::PermissionDenied) => {
+                return Ok(Mounted::No(None));
+            }
+            answer => answer?,
+        };
         Ok(match response.status() {
             StatusCode::CREATED => Mounted::Yes,
             StatusCode::ACCEPTED => Mounted::No(session(endpoint, &response).ok()),

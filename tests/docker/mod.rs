@@ -12,5 +12,7 @@ mod list;
 mod load;
 mod names;
 mod prune;
+mod pull;
+mod push;
 mod replay;
 mod system;

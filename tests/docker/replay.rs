@@ -47,7 +47,6 @@ const DEVIATIONS: &[(&str, &[&str], &str)] = &[
 const LATER: &[(&str, &str)] = &[
     ("get", "save is not there yet"),
     ("create", "pull is not there yet"),
-    ("push", "push is not there yet"),
     ("search", "search is not there yet"),
     ("auth", "auth is not there yet"),
     ("import", "import is not there yet"),

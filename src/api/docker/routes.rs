@@ -13,6 +13,7 @@ use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
 use super::images::prune::image_prune;
+use super::images::push::image_push;
 use super::images::remove::image_delete;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
@@ -60,6 +61,7 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/{name}/attestations", 55,     image_attestations),
         route(POST, "/images/load",                OLDEST, image_load),
         route(POST, "/images/create",              OLDEST, image_create),
+        route(POST, "/images/{name}/push",         OLDEST, image_push),
         route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
         route(POST, "/auth",                       OLDEST, system_auth),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),

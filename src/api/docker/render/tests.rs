@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::detail::ImageInspect;
 use super::history::ImageHistoryResponseItem;
 use super::summary::ImageSummary;
-use crate::api::docker::versions::shape;
+use crate::api::docker::versions::{Detail, shape};
 use crate::domain::attestation::Statement;
 use crate::domain::image::{self, HistoryItem, ManifestKind, ManifestSummary};
 use crate::domain::manifest::{HistoryStep, ImageConfig};

@@ -1,0 +1,181 @@
+//! Where credentials go, and where they never do.
+
+use loadline::domain::{Kind, MediaType, Secret};
+use loadline::registry::{Access, Credential};
+
+use super::{basic, fails, read, registries};
+use crate::support::registry::{REFRESH, Registry, TOKEN};
+
+fn closed() -> Registry {
+    let registry = Registry::start();
+    registry.put_image("team/app", Some("1"), &[]);
+    registry.faults().token_user = Some(("u".into(), "p".into()));
+    registry
+}
+
+#[tokio::test]
+async fn tokens_are_got_once_and_kept_apart() {
+    let registry = closed();
+    let name = registry.name("team/app:1");
+    let registries = registries();
+    let repository = registries.repository(&name, Access::Pull, basic("u", "p")).unwrap();
+    for _ in 0..3 {
+        repository.resolve(&name).await.unwrap();
+    }
+    assert_eq!(registry.count("GET", "/token"), 1);
+    let asked = registry.seen().into_iter().find(|seen| seen.target.starts_with("/token")).unwrap().target;
+    assert!(asked.contains("scope=repository%3Ateam%2Fapp%3Apull") && asked.contains("service=test"), "{asked}");
+    // Another's request does not go through on this one's token.
+    for credential in [Credential::Anonymous, basic("u", "wrong")] {
+        let other = registries.repository(&name, Access::Pull, credential).unwrap();
+        fails(other.resolve(&name).await, Kind::Unauthenticated, "");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_credential_opens() {
+    let registry = closed();
+    let name = registry.name("team/app:1");
+    for credential in [
+        basic("u", "p"),
+        Credential::IdentityToken(Secret::new(REFRESH)),
+        Credential::RegistryToken(Secret::new(TOKEN)),
+    ] {
+        let repository = registries().repository(&name, Access::Pull, credential.clone()).unwrap();
+        repository.resolve(&name).await.unwrap_or_else(|error| panic!("{credential:?}: {error:?}"));
+    }
+    registry.faults().token_user = None;
+    registry.faults().basic_user = Some(("u".into(), "p".into()));
+    registries().repository(&name, Access::Pull, basic("u", "p")).unwrap().resolve(&name).await.unwrap();
+    let wrong = registries().repository(&name, Access::Pull, basic("u", "x")).unwrap();
+    fails(wrong.resolve(&name).await, Kind::Unauthenticated, "pull access denied");
+    registry.faults().basic_user = None;
+    registry.faults().token_anonymous = true;
+    registries().repository(&name, Access::Pull, Credential::Anonymous).unwrap().resolve(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn redirects_never_carry_a_credential_to_another_origin() {
+    for basic_auth in [false, true] {
+        let (registry, stranger) = (closed(), Registry::start());
+        if basic_auth {
+            registry.faults().token_user = None;
+            registry.faults().basic_user = Some(("u".into(), "p".into()));
+        }
+        let name = registry.name("team/app:1");
+        let blob = registry.put_blob("team/app", &MediaType::OCI_LAYER, "layer");
+        stranger.put_blob("x", &MediaType::OCI_LAYER, "layer");
+        registry.faults().redirect_blobs = Some(stranger.url());
+        let repository = registries().repository(&name, Access::Pull, basic("u", "p")).unwrap();
+        assert_eq!(read(&repository, &blob, 0).await.unwrap().1, b"layer");
+        assert_eq!(stranger.seen().len(), 1);
+        // Nor where the stranger asks for one, on the way of a manifest or of a blob.
+        registry.faults().redirect_blobs = Some(format!("{}/v2/x", stranger.url()));
+        registry.faults().redirect_manifests = Some(format!("{}/v2/x", stranger.url()));
+        stranger.faults().basic_user = Some(("u".into(), "p".into()));
+        fails(read(&repository, &blob, 0).await, Kind::Unauthenticated, "");
+        fails(repository.resolve(&name).await, Kind::Unauthenticated, "");
+        stranger.faults().basic_user = None;
+        stranger.faults().token_anonymous = true;
+        fails(read(&repository, &blob, 0).await, Kind::Unauthenticated, "");
+        assert!(stranger.seen().len() >= 4 && stranger.count("GET", "/token") == 0);
+        assert!(!stranger.was_told_a_secret(), "{:?}", stranger.seen());
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_through_a_stranger_and_back_carries_nothing() {
+    let (registry, stranger) = (closed(), Registry::start());
+    let name = registry.name("team/app:1");
+    let blob = registry.put_blob("team/app", &MediaType::OCI_LAYER, "layer");
+    stranger.put_blob("x", &MediaType::OCI_LAYER, "layer");
+    let repository = registries().repository(&name, Access::Pull, basic("u", "p")).unwrap();
+    repository.resolve(&name).await.unwrap();
+    registry.faults().redirect_blobs = Some(format!("{}/v2/x/blobs/{}?", stranger.url(), blob.digest));
+    stranger.faults().redirect_blobs = Some(registry.url());
+    registry.forget();
+    assert_eq!(read(&repository, &blob, 0).await.unwrap().1, b"layer");
+    let back = registry.seen().into_iter().find(|seen| seen.target.starts_with("/cdn/")).unwrap();
+    assert!(!back.headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn a_token_service_elsewhere_is_not_told_the_password() {
+    let (registry, service) = (closed(), Registry::start());
+    let name = registry.name("team/app:1");
+    // Another host by its name, although it is this machine: a credential is for a name.
+    let elsewhere = format!("http://localhost:{}/token", service.address.port());
+    registry.faults().realm = Some(elsewhere);
+    for credential in [basic("u", "p"), Credential::IdentityToken(Secret::new("secret-token"))] {
+        let repository = registries().repository(&name, Access::Pull, credential.clone()).unwrap();
+        // Without the password, the service may still give what anyone gets.
+        repository.resolve(&name).await.unwrap();
+        fails(registries().login(&registry.host(), &credential).await, Kind::PermissionDenied, "another site");
+    }
+    assert!(service.count("GET", "/token") >= 2);
+    let told = format!("{:?}", service.seen());
+    assert!(!told.contains("authorization") && !told.contains("account") && !told.contains("secret"), "{told}");
+}
+
+#[tokio::test]
+async fn a_token_service_that_must_not_be_asked_is_not() {
+    let registry = closed();
+    let name = registry.name("team/app:1");
+    for realm in [
+        "http://auth.example/token",
+        "http://127.0.0.1.evil.example/token",
+        "ftp://127.0.0.1/token",
+        "http://u:p@127.0.0.1/token",
+        "/token",
+        "",
+    ] {
+        registry.faults().realm = Some(realm.to_owned());
+        let repository = registries().repository(&name, Access::Pull, basic("u", "p")).unwrap();
+        fails(repository.resolve(&name).await, Kind::PermissionDenied, "its token service is");
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_over_a_bare_wire_to_hosts_that_did_not_ask_for_it() {
+    let registry = closed();
+    let name = registry.name("team/app:1");
+    let blob = registry.put_blob("team/app", &MediaType::OCI_LAYER, "layer");
+    let repository = registries().repository(&name, Access::Pull, basic("u", "p")).unwrap();
+    repository.resolve(&name).await.unwrap();
+    for target in ["http://cdn.example", "ftp://cdn.example", "http://localhost.evil.example"] {
+        registry.faults().redirect_blobs = Some(target.to_owned());
+        fails(read(&repository, &blob, 0).await, Kind::PermissionDenied, "redirects to");
+    }
+}
+
+#[tokio::test]
+async fn the_urls_of_a_foreign_layer_are_not_followed() {
+    let (registry, stranger) = (closed(), Registry::start());
+    let name = registry.name("team/app:1");
+    stranger.put_blob("x", &MediaType::OCI_LAYER, "layer");
+    let digest = loadline::domain::Digest::of(b"layer");
+    let foreign = serde_json::json!({"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "digest": digest.to_string(), "size": 5, "urls": [format!("{}/cdn/{digest}", stranger.url())]});
+    let foreign = loadline::domain::Descriptor::from_json(&foreign).unwrap();
+    let repository = registries().repository(&name, Access::Pull, basic("u", "p")).unwrap();
+    fails(read(&repository, &foreign, 0).await, Kind::NotFound, "not found");
+    assert!(stranger.seen().is_empty());
+}
+
+#[tokio::test]
+async fn logins_are_checked() {
+    let registry = closed();
+    let registries = registries();
+    let outcome = registries.login(&registry.host(), &basic("u", "p")).await.unwrap();
+    assert_eq!(outcome.identity_token.unwrap().reveal(), REFRESH);
+    registries.login(&format!("http://{}/v2/", registry.host()), &basic("u", "p")).await.unwrap();
+    let wrong = registries.login(&registry.host(), &basic("u", "x")).await;
+    fails(wrong, Kind::Unauthenticated, "incorrect username or password");
+    registry.faults().token_user = None;
+    registry.faults().basic_user = Some(("u".into(), "p".into()));
+    registries.login(&registry.host(), &basic("u", "p")).await.unwrap();
+    fails(registries.login(&registry.host(), &basic("u", "x")).await, Kind::Unauthenticated, "");
+    registry.faults().basic_user = None;
+    registries.login(&registry.host(), &Credential::Anonymous).await.unwrap();
+    fails(registries.login("127.0.0.1:1", &basic("u", "p")).await, Kind::Unavailable, "onnection refused");
+}

@@ -34,7 +34,7 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// How many layers are fetched at a time, in all pulls together.
     pub max_concurrent_downloads: NonZeroU32,
-    /// How many layers one push sends at a time.
+    /// How many layers are sent at a time, in all pushes together.
     pub max_concurrent_uploads: NonZeroU32,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,

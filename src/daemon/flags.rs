@@ -67,7 +67,7 @@ pub struct Flags {
     #[arg(long, value_name = "N")]
     pub max_concurrent_downloads: Option<u32>,
 
-    /// How many layers one push sends at a time [default: 5]
+    /// How many layers are sent at a time, in all pushes together [default: 5]
     #[arg(long, value_name = "N")]
     pub max_concurrent_uploads: Option<u32>,
 

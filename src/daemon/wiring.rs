@@ -19,6 +19,7 @@ pub fn open_engine(config: &Config) -> Result<Engine> {
     settings.registry.mirrors.clone_from(&config.registry_mirrors);
     settings.registry.proxies = config.proxies.clone();
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
+    settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;
     settings.pull_attestations = config.pull_attestations;
     Engine::open(settings)
 }

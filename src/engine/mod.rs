@@ -17,6 +17,7 @@ mod names;
 mod plan;
 mod prune;
 mod pull;
+mod push;
 mod remote;
 mod remove;
 mod resolve;
@@ -32,6 +33,7 @@ use crate::registry::{self, Registries};
 use crate::store::{Changes, Leases, LocalStore, Store};
 use catalog::Catalog;
 use pull::Downloads;
+use push::Uploads;
 
 pub use crate::registry::{Credential, Proxies};
 pub use attestations::AttestationQuery;
@@ -42,6 +44,7 @@ pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use prune::Pruned;
 pub use pull::{BlobState, PullAttestations, PullEvent, PullRequest};
+pub use push::{PushEvent, PushRequest, UploadState};
 pub use remote::RemoteImage;
 pub use remove::{RemoveOptions, Removed};
 pub use save::{SaveOptions, Saved};
@@ -55,6 +58,8 @@ pub struct Settings {
     pub registry: registry::Settings,
     /// How many blobs are fetched at a time, in all pulls together.
     pub max_concurrent_downloads: usize,
+    /// How many blobs are sent at a time, in all pushes together.
+    pub max_concurrent_uploads: usize,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
 }
@@ -66,6 +71,7 @@ impl Settings {
             data_root: data_root.into(),
             registry: registry::Settings::default(),
             max_concurrent_downloads: 3,
+            max_concurrent_uploads: 5,
             pull_attestations: PullAttestations::default(),
         }
     }
@@ -82,6 +88,7 @@ struct Inner {
     leases: Leases,
     registries: Registries,
     downloads: Arc<Downloads>,
+    uploads: Uploads,
     events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
@@ -105,6 +112,7 @@ impl Engine {
         let inner = Inner {
             registries: Registries::new(settings.registry.clone())?,
             downloads: Downloads::new(store.clone(), settings.max_concurrent_downloads),
+            uploads: Uploads::new(settings.max_concurrent_uploads),
             settings,
             store,
             catalog,

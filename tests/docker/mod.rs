@@ -13,6 +13,7 @@ mod load;
 mod names;
 mod prune;
 mod pull;
+mod push;
 mod replay;
 mod save;
 mod system;

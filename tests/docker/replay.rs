@@ -56,7 +56,6 @@ const DEVIATIONS: &[(&str, &[&str], &str)] = &[
 
 /// Beginnings of the ids of steps that ask for what is not there yet.
 const LATER: &[(&str, &str)] = &[
-    ("push", "push is not there yet"),
     ("search", "search is not there yet"),
     ("import", "import is not there yet"),
     ("prune-all", "follows an import"),

@@ -13,6 +13,7 @@ use super::images::inspect::image_inspect;
 use super::images::list::image_list;
 use super::images::load::image_load;
 use super::images::prune::image_prune;
+use super::images::push::image_push;
 use super::images::remove::image_delete;
 use super::images::save::{image_get, image_get_all};
 use super::images::tag::image_tag;
@@ -63,6 +64,7 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/get",                 OLDEST, image_get_all),
         route(POST, "/images/load",                OLDEST, image_load),
         route(POST, "/images/create",              OLDEST, image_create),
+        route(POST, "/images/{name}/push",         OLDEST, image_push),
         route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
         route(POST, "/auth",                       OLDEST, system_auth),
         route(POST, "/images/{name}/tag",          OLDEST, image_tag),

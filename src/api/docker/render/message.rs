@@ -3,6 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::descriptor::OciDescriptor;
+use crate::domain::descriptor::DescriptorJson;
+
 /// What every failed request answers.
 #[derive(Serialize, ToSchema)]
 pub struct ErrorResponse<'a> {
@@ -51,6 +54,10 @@ pub struct TransferMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "f2f97cca978b", nullable = false)]
     pub id: Option<&'a str>,
+    /// A note for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline = false)]
+    pub aux: Option<Aux<'a>>,
     /// What went wrong; this line is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
@@ -59,6 +66,49 @@ pub struct TransferMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<&'a str>,
+}
+
+/// A note for programs in the answer to a push, about content that is not here.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Aux<'a> {
+    /// Whether a manifest was pushed in place of the index that it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub manifest_pushed_instead_of_index: Option<bool>,
+    /// The index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
+    pub original_index: Option<DescriptorJson<'a>>,
+    /// The manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
+    pub selected_manifest: Option<DescriptorJson<'a>>,
+    /// Whether nothing was pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub content_missing: Option<bool>,
+    /// What could not be pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
+    pub desc: Option<DescriptorJson<'a>>,
+}
+
+impl<'a> Aux<'a> {
+    /// That a manifest was pushed in place of an index.
+    pub fn instead(index: DescriptorJson<'a>, manifest: DescriptorJson<'a>) -> Self {
+        Self {
+            manifest_pushed_instead_of_index: Some(true),
+            original_index: Some(index),
+            selected_manifest: Some(manifest),
+            ..Self::default()
+        }
+    }
+
+    /// That content of an image is not here.
+    pub fn missing(image: DescriptorJson<'a>) -> Self {
+        Self { content_missing: Some(true), desc: Some(image), ..Self::default() }
+    }
 }
 
 /// How far a blob is, in bytes.
@@ -81,12 +131,22 @@ pub struct ProgressDetail {
 impl<'a> TransferMessage<'a> {
     /// A line about the whole.
     pub fn status(text: &'a str, id: Option<&'a str>) -> Self {
-        Self { status: Some(text), progress_detail: None, id, error_detail: None, error: None }
+        Self { status: Some(text), progress_detail: None, id, aux: None, error_detail: None, error: None }
     }
 
     /// A line about a blob.
     pub fn blob(text: &'a str, id: &'a str, progress: ProgressDetail) -> Self {
         Self { progress_detail: Some(progress), ..Self::status(text, Some(id)) }
+    }
+
+    /// A note for programs.
+    pub fn aux(note: Aux<'a>) -> Self {
+        Self {
+            status: None,
+            progress_detail: Some(ProgressDetail::default()),
+            aux: Some(note),
+            ..Self::status("", None)
+        }
     }
 
     /// The line that ends a failed stream.
@@ -95,6 +155,7 @@ impl<'a> TransferMessage<'a> {
             status: None,
             progress_detail: None,
             id: None,
+            aux: None,
             error_detail: Some(ErrorDetail { message: text }),
             error: Some(text),
         }

@@ -5,7 +5,7 @@ use super::Record;
 pub(super) const RECORD: Record = Record {
     minor: 46,
     note: "images can be pushed for one platform",
-    parameters: &[],
+    parameters: &[("POST /images/{name}/push", "platform")],
     step: |_| {},
     document: |document| document.retire("ImageSummary", &["Manifests"]),
 };

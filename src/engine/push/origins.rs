@@ -1,0 +1,89 @@
+//! Where in a registry content lies already, so that it need not be sent there again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::super::catalog::State;
+use super::super::summary::Tree;
+use super::contents::Contents;
+use crate::domain::{Digest, Reference};
+
+/// How many repositories a blob is looked for in.
+const MAX_ORIGINS: usize = 2;
+
+/// How many blobs are remembered to have been pushed.
+const MAX_REMEMBERED: usize = 1 << 14;
+
+/// Repositories of one registry that may hold a blob, the likeliest first.
+pub(super) type Origins = HashMap<Digest, Vec<Reference>>;
+
+/// Which blobs were pushed where since the start.
+#[derive(Default)]
+pub(super) struct Pushed(Mutex<HashMap<(String, Digest), Reference>>);
+
+impl Pushed {
+    /// Notes that a repository holds blobs.
+    pub(super) fn remember<'a>(&self, repository: &Reference, blobs: impl Iterator<Item = &'a Digest>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for blob in blobs {
+            if all.len() >= MAX_REMEMBERED {
+                all.clear();
+            }
+            all.entry((repository.domain().to_owned(), blob.clone())).or_insert_with(|| repository.clone());
+        }
+    }
+
+    /// Adds what is remembered of blobs that no image is known to have come with.
+    pub(super) fn complete(&self, origins: &mut Origins, name: &Reference, contents: &Contents) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for blob in &contents.blobs {
+            let digest = &blob.descriptor.digest;
+            if let Some(repository) = all.get(&(name.domain().to_owned(), digest.clone()))
+                && !repository.same_repository(name)
+            {
+                let known = origins.entry(digest.clone()).or_default();
+                if known.len() < MAX_ORIGINS && !known.contains(repository) {
+                    known.push(repository.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The repositories that images with these blobs were pulled from, in the registry of `name`: first those of the image
+/// itself, then of others.
+pub(super) fn find(state: &State, name: &Reference, target: &Digest, contents: &Contents) -> Origins {
+    let mut origins = Origins::new();
+    let repositories = |image: &Digest| -> Vec<Reference> {
+        let sources = state.sources(image).iter().filter_map(|source| Reference::parse(source).ok());
+        sources.filter(|source| source.domain() == name.domain() && !source.same_repository(name)).collect()
+    };
+    let own = repositories(target);
+    if !own.is_empty() {
+        for blob in &contents.blobs {
+            origins.insert(blob.descriptor.digest.clone(), own.iter().take(MAX_ORIGINS).cloned().collect());
+        }
+    }
+    for image in state.targets().filter(|image| *image != target) {
+        let others = repositories(image);
+        let Some(record) = state.names_of(image).first().and_then(|first| state.name(first)) else { continue };
+        if others.is_empty() {
+            continue;
+        }
+        let tree = Tree::new(state, &record.target);
+        let manifests = tree.manifests.iter().filter_map(|branch| branch.manifest);
+        for child in manifests.flat_map(|manifest| std::iter::once(&manifest.config).chain(&manifest.layers)) {
+            // A pull of one platform leaves the others where they are, but they are there.
+            if !contents.holds(&child.digest) {
+                continue;
+            }
+            let known = origins.entry(child.digest.clone()).or_default();
+            for other in &others {
+                if known.len() < MAX_ORIGINS && !known.contains(other) {
+                    known.push(other.clone());
+                }
+            }
+        }
+    }
+    origins
+}

@@ -1,0 +1,65 @@
+//! Which manifest of an image is pushed, where that is not all of the image.
+
+use super::super::catalog::State;
+use super::super::inspect::lacks_platform;
+use super::super::summary::{Branch, Tree};
+use super::contents::is_foreign;
+use crate::domain::platform::Matcher;
+use crate::domain::{Descriptor, Error, Kind, Platform, Reference, Result};
+
+/// The manifest for a platform whose content is here.
+///
+/// # Errors
+/// `NotFound` where there is none, with Docker's text; `Conflict` where there are several.
+pub(super) fn platform(
+    state: &State,
+    target: &Descriptor,
+    name: &Reference,
+    platform: &Platform,
+) -> Result<Descriptor> {
+    let matcher = Matcher::strict(platform);
+    let tree = Tree::new(state, target);
+    let mut fitting = complete(state, &tree).filter(|branch| matcher.matches(&branch.platform()));
+    match (fitting.next(), fitting.next()) {
+        (Some(branch), None) => Ok(branch.descriptor.clone()),
+        (Some(_), Some(_)) => {
+            Err(Error::new(Kind::Conflict, format!("multiple manifests found for platform {platform}")))
+        }
+        (None, _) => Err(lacks_platform(&name.familiar(), platform)),
+    }
+}
+
+/// The manifest that is pushed in place of an index some of whose content is not here: the only one that is complete, or
+/// else the one that fits the host best.
+///
+/// # Errors
+/// `NotFound` where none is complete; `Conflict` where several are and the host can run none of them.
+pub(super) fn instead(state: &State, target: &Descriptor, name: &Reference) -> Result<Descriptor> {
+    let tree = Tree::new(state, target);
+    let candidates: Vec<&Branch<'_>> = complete(state, &tree).collect();
+    if let [only] = candidates[..] {
+        return Ok(only.descriptor.clone());
+    }
+    let host = Matcher::host();
+    let ranked = candidates.iter().filter_map(|branch| Some((host.rank(&branch.platform())?, branch)));
+    match ranked.min_by_key(|(rank, _)| *rank) {
+        Some((_, best)) => Ok(best.descriptor.clone()),
+        None if candidates.is_empty() => {
+            let name = name.familiar();
+            Err(Error::not_found(format!("image with reference {name} was found but does not provide any platform")))
+        }
+        None => {
+            let text = "multiple matching manifests found but no specific platform requested";
+            Err(Error::new(Kind::Conflict, text))
+        }
+    }
+}
+
+/// The images whose content is here, but for what is not for registries anyway.
+fn complete<'a, 't>(state: &'a State, tree: &'t Tree<'a>) -> impl Iterator<Item = &'t Branch<'a>> {
+    tree.images().filter(|branch| {
+        let Some(manifest) = branch.manifest else { return false };
+        let mut children = std::iter::once(&manifest.config).chain(&manifest.layers);
+        children.all(|child| is_foreign(child) || state.blob(&child.digest).is_some())
+    })
+}

@@ -1,0 +1,208 @@
+//! The way of blobs and documents into a registry.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::super::Engine;
+use super::contents::{Blob, Contents};
+use super::origins::{Origins, Pushed};
+use super::{PushEvent, UploadState};
+use crate::domain::manifest::MAX_MANIFEST;
+use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
+use crate::registry::{BlobStream, Mounted, Repository, UploadSession};
+
+/// How much of a blob is in memory at once, in bytes.
+const PIECE: usize = 512 << 10;
+
+/// How often the progress of one blob is told.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// Every upload of one engine.
+pub(in crate::engine) struct Uploads {
+    permits: Semaphore,
+    limit: usize,
+    pub(super) pushed: Pushed,
+}
+
+impl Uploads {
+    /// Uploads of which at most `limit` run at a time.
+    pub(in crate::engine) fn new(limit: usize) -> Self {
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self { permits: Semaphore::new(limit), limit, pushed: Pushed::default() }
+    }
+}
+
+/// Sends one image.
+pub(super) struct Uploader {
+    pub(super) engine: Engine,
+    pub(super) repository: Repository,
+    pub(super) origins: Origins,
+    pub(super) events: mpsc::Sender<PushEvent>,
+}
+
+/// What a registry says of a blob.
+enum Found {
+    /// It is in the repository.
+    There(UploadState),
+    /// It is not, and an upload may have been opened for it.
+    Nowhere(Option<UploadSession>),
+}
+
+impl Uploader {
+    /// Looks in the registry for what is not here. What of an image is neither here nor there; `None` where all of it is
+    /// to be had, and then `there` tells how.
+    pub(super) async fn look_up(
+        &self,
+        contents: &Contents,
+        there: &mut HashMap<Digest, UploadState>,
+    ) -> Result<Option<Digest>> {
+        if let Some(lost) = &contents.lost {
+            return Ok(Some(lost.clone()));
+        }
+        for blob in contents.blobs.iter().filter(|blob| !blob.here && !blob.is_foreign()) {
+            let digest = &blob.descriptor.digest;
+            match self.find(digest).await? {
+                Found::There(state) => drop(there.insert(digest.clone(), state)),
+                Found::Nowhere(_) => return Ok(Some(digest.clone())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends an image, and sets its name.
+    pub(super) async fn send(
+        &self,
+        name: &Reference,
+        contents: &Contents,
+        there: &HashMap<Digest, UploadState>,
+    ) -> Result<()> {
+        self.send_parts(contents, there).await?;
+        let Some(root) = &contents.root else { return Ok(()) };
+        match name.tag() {
+            Some(tag) if self.is_tagged(name, tag, &root.digest).await => Ok(()),
+            Some(tag) => self.put(tag.to_owned(), root.clone()).await,
+            None => self.put(root.digest.to_string(), root.clone()).await,
+        }
+    }
+
+    /// Sends everything under an index or manifest, but not that itself.
+    pub(super) async fn send_parts(&self, contents: &Contents, there: &HashMap<Digest, UploadState>) -> Result<()> {
+        for blob in &contents.blobs {
+            self.tell(&blob.descriptor, UploadState::Preparing).await;
+        }
+        let limit = self.engine.0.uploads.limit;
+        let blobs = contents.blobs.iter().map(|blob| {
+            let state = there.get(&blob.descriptor.digest).cloned();
+            self.send_blob(blob.clone(), state)
+        });
+        let sent: Vec<_> = blobs.collect();
+        stream::iter(sent).buffer_unordered(limit).try_collect::<()>().await?;
+        let sent = contents.blobs.iter().filter(|blob| !blob.is_foreign()).map(|blob| &blob.descriptor.digest);
+        self.engine.0.uploads.pushed.remember(self.repository.name(), sent);
+        for documents in &contents.documents {
+            let sent: Vec<_> =
+                documents.iter().map(|document| self.put(document.digest.to_string(), document.clone())).collect();
+            stream::iter(sent).buffer_unordered(limit).try_collect::<()>().await?;
+        }
+        Ok(())
+    }
+
+    /// Stores a document under a tag or its digest.
+    pub(super) async fn put(&self, reference: String, document: Descriptor) -> Result<()> {
+        let digest = document.digest.clone();
+        let bytes = self.engine.blocking(move |inner| inner.read_whole(&digest, MAX_MANIFEST)).await?;
+        let stored = self.repository.put_manifest(&reference, &document.media_type, bytes.into()).await?;
+        match stored == document.digest || !reference.contains(':') {
+            true => Ok(()),
+            false => {
+                Err(Error::new(Kind::DataLoss, format!("content of {} does not match its digest", document.digest)))
+            }
+        }
+    }
+
+    /// Whether a tag stands for a document already. Registries may refuse to have a tag set again, even to what it is.
+    async fn is_tagged(&self, name: &Reference, tag: &str, digest: &Digest) -> bool {
+        let Ok(name) = name.trimmed().with_tag(tag) else { return false };
+        self.repository.resolve(&name).await.is_ok_and(|resolved| resolved.descriptor.digest == *digest)
+    }
+
+    async fn send_blob(&self, blob: Blob, there: Option<UploadState>) -> Result<()> {
+        let descriptor = &blob.descriptor;
+        if blob.is_foreign() {
+            self.tell(descriptor, UploadState::Foreign).await;
+            return Ok(());
+        }
+        let found = match there {
+            Some(state) => Found::There(state),
+            None => self.find(&descriptor.digest).await?,
+        };
+        let session = match found {
+            Found::There(state) => {
+                self.tell(descriptor, state).await;
+                return Ok(());
+            }
+            Found::Nowhere(session) => session,
+        };
+        self.tell(descriptor, UploadState::Waiting).await;
+        let permit = self.engine.0.uploads.permits.acquire().await;
+        let _permit = permit.map_err(|closed| Error::internal("the daemon uploads no more", closed))?;
+        let open = self.opening(descriptor);
+        self.repository.upload(descriptor, session, open).await?;
+        self.tell(descriptor, UploadState::Pushed).await;
+        Ok(())
+    }
+
+    /// Looks for a blob in the repository, and lets the registry take it over from another one.
+    async fn find(&self, digest: &Digest) -> Result<Found> {
+        if self.repository.exists(digest).await? {
+            return Ok(Found::There(UploadState::Exists));
+        }
+        for origin in self.origins.get(digest).into_iter().flatten() {
+            match self.repository.mount(digest, origin).await {
+                Ok(Mounted::Yes) => return Ok(Found::There(UploadState::Mounted(origin.path().to_owned()))),
+                Ok(Mounted::No(Some(session))) => return Ok(Found::Nowhere(Some(session))),
+                Ok(Mounted::No(None)) => {}
+                // The credential may not be good for that repository.
+                Err(error) => tracing::debug!(content.digest = %digest, error = error.chain(), "mounting a blob"),
+            }
+        }
+        Ok(Found::Nowhere(None))
+    }
+
+    /// Opens a blob of the store at an offset, again and again, and tells how much of it was taken.
+    fn opening(&self, descriptor: &Descriptor) -> impl Fn(u64) -> BlobStream + Send + Sync + 'static {
+        let (engine, events, blob) = (self.engine.clone(), self.events.clone(), descriptor.clone());
+        let shown = is_shown(descriptor);
+        move |offset| {
+            let (engine, events, blob) = (engine.clone(), events.clone(), blob.clone());
+            let (digest, total) = (blob.digest.clone(), blob.size);
+            let opened = async move { Ok::<_, Error>(engine.blob(&digest).await?.stream(offset, u64::MAX, PIECE)) };
+            let (mut current, mut last) = (offset, None::<Instant>);
+            let told = stream::once(opened).try_flatten().inspect_ok(move |piece| {
+                current += piece.len() as u64;
+                if shown && last.is_none_or(|last| last.elapsed() >= PROGRESS) {
+                    last = Some(Instant::now());
+                    let state = UploadState::Pushing { current, total };
+                    // Progress that a slow client does not take is overtaken by the next.
+                    let _ = events.try_send(PushEvent::Blob { digest: blob.digest.clone(), state });
+                }
+            });
+            told.boxed()
+        }
+    }
+
+    /// Tells of a blob, if clients are told of such blobs.
+    pub(super) async fn tell(&self, descriptor: &Descriptor, state: UploadState) {
+        if is_shown(descriptor) {
+            let _ = self.events.send(PushEvent::Blob { digest: descriptor.digest.clone(), state }).await;
+        }
+    }
+}
+
+/// Whether clients are told of a blob: configurations are too small.
+fn is_shown(blob: &Descriptor) -> bool {
+    !blob.media_type.is_config()
+}

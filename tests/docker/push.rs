@@ -1,0 +1,186 @@
+//! `POST /images/{name}/push`: pushes to a registry that does what the test tells it.
+
+use loadline::domain::{Digest, MediaType};
+use serde_json::{Value, json};
+
+use crate::support::daemon::Daemon;
+use crate::support::http::{Client, Request};
+use crate::support::loading::{lines, load};
+use crate::support::registry::Registry;
+use crate::support::repository;
+
+const INDEX: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7";
+const AMD64: &str = "sha256:5856fc54da631d758059b384540ebac0ef666b859d2b8fe183f39436d0dd3967";
+const ARM64: &str = "sha256:dc9b2476e49e051451e0dc18f3ca7b2a1e199058283fe1e333fbec1b6cccb5b3";
+const LINUX_ARM64: &str = "platform=%7B%22os%22%3A%22linux%22%2C%22architecture%22%3A%22arm64%22%7D";
+
+/// A daemon with the fixture, tagged for a registry.
+fn tagged(registry: &Registry, name: &str) -> (Daemon, Client) {
+    let daemon = Daemon::start();
+    let client = daemon.client();
+    load(&client, std::fs::read(repository("tests/fixtures/app-oci.tar")).unwrap());
+    tag(&client, "registry.example/team/app:1.0", registry, name);
+    (daemon, client)
+}
+
+fn tag(client: &Client, image: &str, registry: &Registry, name: &str) {
+    let (repository, tag) = name.split_once(':').unwrap();
+    let target = format!("/images/{image}/tag?repo={}/{repository}&tag={tag}", registry.host());
+    client.send(&Request::post(&target)).expect(201);
+}
+
+fn push(client: &Client, registry: &Registry, name: &str, query: &str) -> Vec<Value> {
+    let target = format!("/images/{}/{name}/push?{query}", registry.host());
+    lines(&client.send(&Request::post(&target)).expect(200))
+}
+
+fn pull(client: &Client, registry: &Registry, name: &str) -> Vec<Value> {
+    let target = format!("/images/create?fromImage={}/{name}", registry.host());
+    lines(&client.send(&Request::post(&target)).expect(200))
+}
+
+/// The last line's status or error.
+fn last(lines: &[Value]) -> &str {
+    let line = lines.last().unwrap();
+    line["status"].as_str().or(line["error"].as_str()).unwrap()
+}
+
+/// The last status of every blob.
+fn settled(lines: &[Value]) -> Vec<String> {
+    let blobs = lines.iter().filter(|line| line["id"].is_string());
+    let last: std::collections::BTreeMap<&str, &str> =
+        blobs.map(|line| (line["id"].as_str().unwrap(), line["status"].as_str().unwrap())).collect();
+    last.into_values().map(str::to_owned).collect()
+}
+
+fn notes(lines: &[Value]) -> Vec<&Value> {
+    lines.iter().map(|line| &line["aux"]).filter(|note| !note.is_null()).collect()
+}
+
+#[test]
+fn a_whole_index_is_pushed_and_comes_back_the_same() {
+    let registry = Registry::start();
+    let (_daemon, client) = tagged(&registry, "pushed/app:2");
+    let said = push(&client, &registry, "pushed/app", "tag=2");
+    let host = registry.host();
+    assert_eq!(said[0], json!({"status": format!("The push refers to repository [{host}/pushed/app]")}));
+    assert_eq!(last(&said), format!("2: digest: {INDEX} size: 2385"), "{said:?}");
+    assert!(settled(&said).iter().all(|status| status == "Pushed"), "{said:?}");
+    assert!(notes(&said).is_empty());
+    let (media_type, bytes) = registry.manifest("pushed/app", "2").unwrap();
+    assert_eq!((media_type.as_str(), Digest::of(&bytes).to_string().as_str()), (MediaType::OCI_INDEX.as_str(), INDEX));
+    // Nothing that the index names is missing, down to the statements.
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    for child in document["manifests"].as_array().unwrap() {
+        let (_, bytes) = registry.manifest("pushed/app", child["digest"].as_str().unwrap()).unwrap();
+        let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+        for blob in std::iter::once(&manifest["config"]).chain(manifest["layers"].as_array().unwrap()) {
+            assert!(registry.blob("pushed/app", &blob["digest"].as_str().unwrap().parse().unwrap()).is_some());
+        }
+    }
+    // The name comes after everything else.
+    let last_write = registry.seen().into_iter().rfind(|seen| seen.method != "GET" && seen.method != "HEAD").unwrap();
+    assert_eq!((last_write.method.as_str(), last_write.target.as_str()), ("PUT", "/v2/pushed/app/manifests/2"));
+
+    let other = Daemon::start();
+    pull(&other.client(), &registry, "pushed/app:2");
+    let pulled = other.client().get(&format!("/images/{host}/pushed/app:2/json")).expect(200).json();
+    assert_eq!(pulled["Id"], INDEX);
+    let attested = other.client().get(&format!("/images/{host}/pushed/app:2/attestations")).expect(200).json();
+    assert!(!attested.as_array().unwrap().is_empty());
+
+    registry.forget();
+    let again = push(&client, &registry, "pushed/app:2", "");
+    assert!(settled(&again).iter().all(|status| status == "Layer already exists"), "{again:?}");
+    assert_eq!(last(&again), last(&said));
+    assert_eq!(registry.count("POST", ""), 0);
+    assert_eq!(registry.count("PUT", "/manifests/2"), 0);
+}
+
+#[test]
+fn a_pulled_platform_is_pushed_in_place_of_the_index_by_mounting() {
+    let registry = Registry::start();
+    let (_daemon, client) = tagged(&registry, "team/app:1.0");
+    push(&client, &registry, "team/app", "tag=1.0");
+    let other = Daemon::start();
+    let client = other.client();
+    pull(&client, &registry, "team/app:1.0");
+    tag(&client, &format!("{}/team/app:1.0", registry.host()), &registry, "pushed/app:2");
+    registry.forget();
+    let said = push(&client, &registry, "pushed/app", "");
+    assert!(settled(&said).iter().all(|status| status == "Mounted from team/app"), "{said:?}");
+    let [note] = notes(&said)[..] else { panic!("{said:?}") };
+    assert_eq!(note["manifestPushedInsteadOfIndex"], true);
+    assert_eq!(note["originalIndex"]["digest"], INDEX);
+    assert_eq!(note["selectedManifest"]["digest"], AMD64);
+    assert_eq!(note["selectedManifest"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
+    assert_eq!(last(&said), format!("2: digest: {AMD64} size: 856"));
+    assert_eq!(registry.count("PUT", "/blobs/uploads/"), 0);
+    assert_eq!(Digest::of(&registry.manifest("pushed/app", "2").unwrap().1).to_string(), AMD64);
+
+    let missing = push(&client, &registry, "pushed/app", &format!("tag=2&{LINUX_ARM64}"));
+    assert_eq!(
+        last(&missing),
+        format!(
+            "image with reference {}/pushed/app:2 was found but does not provide the specified platform (linux/arm64)",
+            registry.host()
+        )
+    );
+}
+
+#[test]
+fn one_platform_is_pushed_where_it_is_asked_for() {
+    let registry = Registry::start();
+    let (_daemon, client) = tagged(&registry, "a:1");
+    let said = push(&client, &registry, "a", &format!("tag=1&{LINUX_ARM64}"));
+    assert_eq!(last(&said), format!("1: digest: {ARM64} size: 856"));
+    assert!(notes(&said).is_empty());
+    assert!(registry.manifest("a", AMD64).is_none());
+    // What was pushed to one repository need not be sent to another.
+    tag(&client, "registry.example/team/app:1.0", &registry, "b:1");
+    let said = push(&client, &registry, "b", &format!("tag=1&{LINUX_ARM64}"));
+    assert!(settled(&said).iter().all(|status| status == "Mounted from a"), "{said:?}");
+}
+
+#[test]
+fn what_cannot_be_pushed_says_why() {
+    let registry = Registry::start();
+    let (daemon, client) = tagged(&registry, "a:1");
+    let host = registry.host();
+    assert_eq!(last(&push(&client, &registry, "a", "tag=nope")), format!("tag does not exist: {host}/a:nope"));
+    let none = push(&client, &registry, "nope", "");
+    assert_eq!(last(&none), format!("An image does not exist locally with the tag: {host}/nope"));
+    assert_eq!(none.len(), 2);
+    client.send(&Request::post("/images/BAD/push?tag=x")).expect(400);
+    client.send(&Request::post(&format!("/images/{host}/a/push?tag=-x"))).expect(400);
+    client.send(&Request::post(&format!("/images/{host}/a/push?tag=1&platform=x"))).expect(400);
+
+    registry.faults().always_401 = true;
+    assert!(last(&push(&client, &registry, "a", "tag=1")).contains("denied"));
+    registry.faults().always_401 = false;
+    registry.faults().unavailable = 1000;
+    assert!(last(&push(&client, &registry, "a", "tag=1")).contains("503"));
+    registry.faults().unavailable = 0;
+    assert!(registry.manifest("a", "1").is_none());
+    // A failure leaves nothing that would hold up the next push.
+    registry.faults().unavailable = 2;
+    assert_eq!(last(&push(&client, &registry, "a", "tag=1")), format!("1: digest: {INDEX} size: 2385"));
+    drop(daemon);
+}
+
+#[test]
+fn a_credential_opens_the_registry_and_a_push_is_an_event() {
+    let registry = Registry::start();
+    registry.faults().token_user = Some(("u".into(), "p".into()));
+    let (_daemon, client) = tagged(&registry, "a:1");
+    let target = format!("/images/{}/a/push?tag=1", registry.host());
+    let auth = "eyJ1c2VybmFtZSI6InUiLCJwYXNzd29yZCI6InAifQ==";
+    let said = lines(&client.send(&Request::post(&target).header("X-Registry-Auth", auth)).expect(200));
+    assert_eq!(last(&said), format!("1: digest: {INDEX} size: 2385"), "{said:?}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 1;
+    let events =
+        client.get(&format!("/events?since=0&until={now}&filters=%7B%22event%22%3A%5B%22push%22%5D%7D")).expect(200);
+    let events = lines(&events);
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["Actor"]["ID"], format!("{}/a:1", registry.host()));
+}

@@ -140,8 +140,9 @@ impl Known {
     fn from_fixtures(directory: &Path) -> Self {
         let digest = Regex::new(r"(?:sha256:)?\b[0-9a-f]{64}\b").unwrap();
         let mut digests = HashSet::new();
-        for entry in std::fs::read_dir(directory).unwrap() {
-            for (_, data) in members(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap() {
+        let archives = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        for archive in archives.filter(|path| path.is_file()) {
+            for (_, data) in members(&std::fs::read(archive).unwrap()).unwrap() {
                 digests.insert(sha256(&data));
                 if matches!(data.first(), Some(b'{' | b'[')) {
                     let text = String::from_utf8_lossy(&data);

@@ -8,6 +8,7 @@ use crate::support::http::{Client, Request};
 use crate::support::loading::{lines, load};
 use crate::support::registry::Registry;
 use crate::support::repository;
+use crate::support::tar::Tar;
 
 const INDEX: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7";
 const AMD64: &str = "sha256:5856fc54da631d758059b384540ebac0ef666b859d2b8fe183f39436d0dd3967";
@@ -183,4 +184,70 @@ fn a_credential_opens_the_registry_and_a_push_is_an_event() {
     let events = lines(&events);
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["Actor"]["ID"], format!("{}/a:1", registry.host()));
+}
+
+#[test]
+fn referrers_go_along_only_where_that_is_asked_for() {
+    let (from, to) = (Registry::start(), Registry::start());
+    let image = from.put_image("a", Some("1"), &[vec![1; 1000]]);
+    let signature = from.put_blob("a", &MediaType::IN_TOTO, "{}");
+    let mut listed = json!(signature.json());
+    listed["annotations"] = json!({"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"});
+    let config = from.put_blob("a", &MediaType::OCI_EMPTY, "{}");
+    let body = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST.as_str(),
+        "artifactType": "application/vnd.in-toto+json", "config": config.json(), "layers": [listed],
+        "subject": image.json()});
+    let referrer = from.put_manifest("a", None, &MediaType::OCI_MANIFEST, &body);
+    let daemon = Daemon::start();
+    let client = daemon.client();
+    pull(&client, &from, "a:1");
+    tag(&client, &format!("{}/a:1", from.host()), &to, "b:1");
+    push(&client, &to, "b", "tag=1");
+    assert!(to.manifest("b", "1").is_some() && to.manifest("b", &referrer.digest.to_string()).is_none());
+    push(&client, &to, "b", "tag=1&referrers=1");
+    assert!(to.manifest("b", &referrer.digest.to_string()).is_some());
+    let tag_of_subject = image.digest.to_string().replacen(':', "-", 1);
+    assert!(to.manifest("b", &tag_of_subject).is_none());
+    // Without the API, the list is kept under a tag.
+    to.faults().no_referrers = true;
+    push(&client, &to, "b", "tag=1&referrers=1");
+    let (_, index) = to.manifest("b", &tag_of_subject).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["manifests"][0]["digest"], referrer.digest.to_string());
+    assert_eq!(index["manifests"][0]["artifactType"], "application/vnd.in-toto+json");
+}
+
+#[test]
+fn content_that_is_missing_is_told() {
+    let registry = Registry::start();
+    let daemon = Daemon::start();
+    let client = daemon.client();
+    let config = br#"{"os":"linux","architecture":"amd64"}"#;
+    let config_digest = Digest::of(config);
+    let absent = Digest::of(b"absent");
+    let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST.as_str(),
+        "config": {"mediaType": MediaType::OCI_CONFIG.as_str(), "digest": config_digest.to_string(), "size": config.len()},
+        "layers": [{"mediaType": MediaType::OCI_LAYER.as_str(), "digest": absent.to_string(), "size": 6}]});
+    let manifest = manifest.to_string();
+    let digest = Digest::of(manifest.as_bytes());
+    let name = format!("{}/a:1", registry.host());
+    let index = json!({"schemaVersion": 2, "manifests": [{"mediaType": MediaType::OCI_MANIFEST.as_str(),
+        "digest": digest.to_string(), "size": manifest.len(), "annotations": {"io.containerd.image.name": name}}]});
+    let archive = Tar::default()
+        .file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)
+        .file("index.json", index.to_string().as_bytes())
+        .file(&format!("blobs/sha256/{}", digest.hex()), manifest.as_bytes())
+        .file(&format!("blobs/sha256/{}", config_digest.hex()), config)
+        .end();
+    load(&client, archive);
+    let said = push(&client, &registry, "a", "tag=1");
+    let [note] = notes(&said)[..] else { panic!("{said:?}") };
+    assert_eq!(note["contentMissing"], true);
+    assert_eq!(note["desc"]["digest"], digest.to_string());
+    assert!(last(&said).contains(&absent.to_string()), "{said:?}");
+    assert!(registry.manifest("a", "1").is_none());
+    // What the registry has need not be here.
+    registry.put_blob("a", &MediaType::OCI_LAYER, "absent");
+    let said = push(&client, &registry, "a", "tag=1");
+    assert_eq!(last(&said), format!("1: digest: {digest} size: {}", manifest.len()), "{said:?}");
 }

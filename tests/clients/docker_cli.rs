@@ -78,6 +78,24 @@ fn loads_and_lists() {
 }
 
 #[test]
+fn saves_what_loads_again() {
+    let (daemon, other) = (start(), Daemon::start());
+    let (Some(cli), Some(others)) = (Cli::new(&daemon), Cli::new(&other)) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("saved.tar");
+    let file = path.to_str().unwrap();
+    cli.says(&["save", "-o", file, APP]);
+    assert_eq!(others.says(&["load", "-i", file]).out, format!("Loaded image: {APP}\n"));
+    assert_eq!(target(&other), target(&daemon));
+    assert!(cli.refused(&["save", "-o", file, "nope"]).contains("No such image: nope"));
+    if cli.has(&["save"], "--platform") {
+        cli.says(&["save", "--platform", "linux/arm64", "-o", file, APP]);
+        others.says(&["load", "-i", file]);
+        assert_eq!(others.says(&["inspect", "--format", "{{.Architecture}}", APP]).out.trim(), "arm64");
+    }
+}
+
+#[test]
 fn shows_platforms_as_a_tree() {
     let daemon = start();
     let Some(cli) = Cli::new(&daemon) else { return };

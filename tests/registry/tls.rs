@@ -27,7 +27,7 @@ struct Proxy {
 
 impl Proxy {
     async fn start(behind: SocketAddr, wants_certificate: bool) -> Self {
-        let file = |name: &str| repository("tests/fixtures/tls").join(name);
+        let file = |name: &str| repository("tests/registry/certificates").join(name);
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(file("ca.crt")).unwrap()).unwrap();
         let mut verifier = WebPkiClientVerifier::builder(roots.into());
@@ -97,7 +97,7 @@ fn certificates(files: &[(&str, &str)]) -> tempfile::TempDir {
     let host = directory.path().join("reg.test");
     std::fs::create_dir(&host).unwrap();
     for (from, to) in files {
-        std::fs::copy(repository("tests/fixtures/tls").join(from), host.join(to)).unwrap();
+        std::fs::copy(repository("tests/registry/certificates").join(from), host.join(to)).unwrap();
     }
     directory
 }
@@ -172,7 +172,7 @@ async fn a_clients_certificate_is_shown_to_its_host_only() {
 }
 
 fn repository_ca() -> std::path::PathBuf {
-    repository("tests/fixtures/tls/ca.crt")
+    repository("tests/registry/certificates/ca.crt")
 }
 
 #[tokio::test]

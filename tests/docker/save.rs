@@ -60,7 +60,7 @@ fn what_was_saved_and_loaded_is_saved_the_same() {
     let amd64 = layout.image("linux/amd64", "a");
     let arm64 = layout.image("linux/arm64", "b");
     let statement = layout.statement(PROVENANCE, b"{}");
-    let attestation = layout.attestation(&amd64, &[statement.clone()]);
+    let attestation = layout.attestation(&amd64, std::slice::from_ref(&statement));
     let index = layout.index(&[amd64.clone(), arm64, attestation]);
     layout.named(&index, "registry.test/app:1");
     layout.named(&index, "short:2");
@@ -89,7 +89,7 @@ fn an_image_that_is_not_whole_is_saved_with_a_trimmed_index() {
     let amd64 = layout.image("linux/amd64", "a");
     let arm64 = layout.image("linux/arm64", "b");
     let statement = layout.statement(PROVENANCE, b"{}");
-    let about_amd64 = layout.attestation(&amd64, &[statement.clone()]);
+    let about_amd64 = layout.attestation(&amd64, std::slice::from_ref(&statement));
     let about_arm64 = layout.attestation(&arm64, &[statement]);
     let index = layout.index(&[amd64.clone(), arm64.clone(), about_amd64.clone(), about_arm64]);
     layout.named(&index, "registry.test/partial:1");

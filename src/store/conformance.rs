@@ -157,6 +157,16 @@ fn the_store_on_files_keeps_everything_over_a_restart() {
 }
 
 #[test]
+fn a_commit_after_closing_takes_the_good_order_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    store.close().unwrap();
+    store.commit(Changes { blobs: vec![stage(&store, b"late")], ..Changes::default() }).unwrap();
+    drop(store);
+    assert!(LocalStore::open(dir.path()).unwrap().was_interrupted());
+}
+
+#[test]
 fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::open(dir.path()).unwrap();

@@ -210,6 +210,7 @@ impl Store for LocalStore {
         // The slow part, before the lock is taken: other commits go on meanwhile.
         files::sync_staged(&self.root, blobs.iter().map(|(_, _, file)| file))?;
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        self.mark_unclean()?;
         let (mut placed, mut records) = (Vec::new(), Vec::with_capacity(blobs.len()));
         let result = (|| {
             for (digest, size, file) in blobs {

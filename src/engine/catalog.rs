@@ -211,9 +211,8 @@ impl Catalog {
             return bytes;
         }
         let state = self.state();
-        let mut rendered = render(&state);
-        rendered.shrink_to_fit();
-        let bytes = Bytes::from(rendered);
+        // A copy of its own size: what is kept should not keep the room that was there to grow.
+        let bytes = Bytes::copy_from_slice(&render(&state));
         // A row of an older snapshot may show what has changed since; it serves this answer and no other.
         if state.generation == snapshot.generation {
             if self.fragment_bytes.fetch_add(bytes.len(), Ordering::Relaxed) > FRAGMENT_BUDGET {

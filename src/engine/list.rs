@@ -66,7 +66,8 @@ impl ListedImage {
             return bytes.into();
         }
         self.engine.0.catalog.fragment(&self.snapshot, &self.row, form, |state| {
-            let mut bytes = Vec::with_capacity(1024);
+            // Enough for most images, so that it does not grow while it is written.
+            let mut bytes = Vec::with_capacity(16 << 10);
             render(&summarize(state, &self.row, &self.row.names), &mut bytes);
             bytes
         })

@@ -5,6 +5,9 @@ mod ctr;
 mod curl;
 mod docker_cli;
 mod docker_py;
+mod python_sdk;
+mod schemathesis;
+mod typescript_sdk;
 
 use std::process::{Command, Output};
 
@@ -51,6 +54,11 @@ pub fn is_here(check: &mut Command) -> bool {
         eprintln!("skipped: {check:?} does not succeed here");
     }
     here
+}
+
+/// A directory for generated code, which goes with the test.
+fn generated() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// A daemon that holds the fixture's image.

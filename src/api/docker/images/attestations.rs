@@ -51,7 +51,9 @@ const CHUNK: usize = 256 << 10;
             body = ErrorResponse<'static>, example = json!({"message": "only one platform value is currently supported"})),
         (status = 404, description = "There is no such image, it is not for that platform, or a statement is not here",
             body = ErrorResponse<'static>, example = json!({"message": "No such image: app:latest"})),
-        (status = 500, description = "The daemon failed, or a statement is not valid JSON", body = ErrorResponse<'static>),
+        (status = 500, description = "The daemon failed, or a statement is not valid JSON", body = ErrorResponse<'static>,
+            example = json!({"message":
+                "attestation statement sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22 is not valid JSON"})),
     ),
 )]
 pub async fn image_attestations(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {

@@ -18,12 +18,14 @@ pub struct EventMessage<'a> {
     #[serde(rename = "Action")]
     #[schema(example = "tag")]
     action: &'static str,
+    /// To what it happened.
     #[serde(rename = "Actor")]
     actor: EventActor<'a>,
     /// Where it happened: on this machine, always.
     #[schema(example = "local")]
     scope: &'static str,
     /// When it happened, in seconds since the Unix epoch.
+    #[schema(example = 1_795_199_601)]
     time: i64,
     /// The same in nanoseconds.
     #[serde(rename = "timeNano")]

@@ -26,6 +26,7 @@ pub struct ImageManifestSummary<'a> {
     descriptor: DescriptorJson<'a>,
     /// Whether everything that the manifest names is here.
     available: bool,
+    /// How much room the manifest and what it names take.
     #[schema(inline = false)]
     size: ManifestSize,
     /// What the manifest stands for.
@@ -65,6 +66,7 @@ pub struct ManifestSize {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData<'a> {
+    /// What the image runs on.
     #[schema(value_type = OciPlatform)]
     #[serde(serialize_with = "as_json")]
     platform: Cow<'a, Platform>,
@@ -72,6 +74,7 @@ pub struct ImageData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     identity: Option<Identity<'a>>,
+    /// How much room the image takes beside its content.
     #[schema(inline = false)]
     size: UnpackedSize,
     /// The containers that use the image: none, because Loadline runs no containers.

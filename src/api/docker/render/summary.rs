@@ -46,7 +46,7 @@ pub struct ImageSummary<'a> {
     size: u64,
     /// The same as `Size`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = 3_041_652)]
     virtual_size: Option<u64>,
 }
 

@@ -1,16 +1,16 @@
 #!/bin/bash
 # Installs what the tests need, then runs all of them: format, lints, documentation, unit, integration, real clients.
 #
-# Needs a Rust toolchain. Real clients (docker, ctr, docker-py) and cargo-nextest are taken from the system where they are, and are otherwise
-# put under target/tools: no root is needed for them, nothing is installed beside the repository and no service is started. Root (or sudo) is
-# needed only where curl or python3 is missing altogether. A second run finds everything in place.
+# Needs a Rust toolchain. Real clients and cargo-nextest are taken from the system where they are, and are otherwise put under target/tools,
+# without root and without a service being started. Root (or sudo) is needed only where curl, python3, node or podman is missing altogether:
+# those are installed from Debian's packages. A second run finds everything in place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 tools="$CARGO_TARGET_DIR/tools"
 mkdir -p "$tools/bin"
-export PATH="$tools/python/bin:$tools/bin:$PATH"
+export PATH="$tools/python/bin:$tools/bin:$PATH" NODE_PATH="$tools/node/node_modules${NODE_PATH:+:$NODE_PATH}"
 log="$tools/log"
 
 # Runs a command under a name, and shows what it printed only if it fails.
@@ -58,6 +58,8 @@ system_install() { # packages
     "${as_root[@]}" apt-get -qq update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@"
 }
 
+extract_or_install() { extract "$1" "$1" || system_install "$1"; } # a program whose package has its name
+
 # Newer distributions have the docker CLI in a package of its own.
 extract_docker() { extract docker docker-cli || extract docker docker.io; }
 
@@ -66,6 +68,8 @@ python_client() {
     python3 -m venv "$tools/python" || { system_install python3-venv && rm -rf "$tools/python" && python3 -m venv "$tools/python"; } || return
     "$tools/python/bin/python3" -m pip install --quiet --disable-pip-version-check docker && python3 -c 'import docker'
 }
+
+node_package() { npm install --silent --no-audit --no-fund --prefix "$tools/node" "$1"; } # name@version
 
 # The newest nextest that every compiler this project accepts can build; without optimisation, which it does not need.
 nextest() { cargo install --quiet --locked --debug --no-default-features --features default-no-update --root "$tools" cargo-nextest@0.9.128; }
@@ -77,9 +81,16 @@ command -v curl >/dev/null || (step "  curl" system_install curl ca-certificates
 command -v python3 >/dev/null || (step "  python3" system_install python3 python3-venv) || missing python3 "the test of docker-py, the demo" "python3 python3-venv"
 python3 -c 'import docker' 2>/dev/null || (step "  docker-py" python_client) || missing docker-py "the test of docker-py" "python3-venv, then pip install docker"
 command -v docker >/dev/null || (step "  docker CLI" extract_docker) || missing docker "the tests of the docker CLI" docker.io
-command -v ctr >/dev/null || (step "  ctr" extract ctr containerd) || missing ctr "the tests of containerd's client" containerd
+for program in ctr containerd; do
+    command -v $program >/dev/null || (step "  $program" extract $program containerd) || missing $program "the tests of containerd's client" containerd
+done
+command -v skopeo >/dev/null || (step "  skopeo" extract_or_install skopeo) || missing skopeo "the tests of skopeo" skopeo
+# podman does not run without the packages that it depends on.
+command -v podman >/dev/null || (step "  podman" system_install podman) || missing podman "the test of podman" podman
+(command -v node && command -v npm) >/dev/null || (step "  node, npm" system_install nodejs npm) || missing node "the test of dockerode" "nodejs npm"
+node -e 'require("dockerode")' 2>/dev/null || (step "  dockerode" node_package dockerode@5.0.1) || missing dockerode "the test of dockerode" "npm, then npm install dockerode"
 command -v cargo-nextest >/dev/null || step "  cargo-nextest (compiles)" nextest
-printf '  %s\n' "$(docker --version)" "$(ctr --version)" "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
+printf '  %s\n' "$(docker --version)" "$(ctr --version)" "$(skopeo --version)" "$(podman --version)" "node $(node --version)" "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
 
 # With this set, a test that does not find its client fails; without it, it is skipped and says so.
 export LOADLINE_REQUIRE_CLIENTS=1

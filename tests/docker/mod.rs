@@ -7,6 +7,7 @@ mod events;
 mod hostile;
 mod images;
 mod inspect;
+mod interrupted;
 mod lifecycle;
 mod list;
 mod load;

@@ -8,6 +8,7 @@ mod answers;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
@@ -72,6 +73,10 @@ pub struct Faults {
     pub truncate_blobs: Option<usize>,
     /// Blobs stand still after so many bytes.
     pub stall_blobs: Option<usize>,
+    /// Bodies of manifests, tokens and blobs come in pieces of so many bytes, one every so often.
+    pub trickle: Option<(usize, Duration)>,
+    /// Uploads stand still before they are read.
+    pub stall_uploads: bool,
     /// Blobs never end.
     pub endless_blobs: bool,
     /// No lengths are announced.
@@ -100,6 +105,7 @@ struct Shared {
     own: Mutex<String>,
     faults: Mutex<Faults>,
     seen: Mutex<Vec<Seen>>,
+    stalled: Mutex<usize>,
     stored: Mutex<Stored>,
 }
 
@@ -170,6 +176,11 @@ impl Registry {
         self.seen().iter().filter(|seen| seen.method == method && seen.target.contains(part)).count()
     }
 
+    /// How many uploads stand still now.
+    pub fn stalled(&self) -> usize {
+        *self.shared.stalled.lock().unwrap()
+    }
+
     /// Whether a credential of any kind was received.
     pub fn was_told_a_secret(&self) -> bool {
         self.seen().iter().any(|seen| seen.headers.contains_key("authorization") || seen.target.contains("token="))
@@ -182,6 +193,12 @@ impl Registry {
         let key = (repository.to_owned(), descriptor.digest.to_string());
         self.shared.stored.lock().unwrap().blobs.insert(key, bytes);
         descriptor
+    }
+
+    /// Serves bytes under a digest that is not theirs.
+    pub fn put_blob_as(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
+        let key = (repository.to_owned(), digest.to_string());
+        self.shared.stored.lock().unwrap().blobs.insert(key, bytes.into());
     }
 
     /// Stores a manifest or index, and a tag for it if one is given.

@@ -4,6 +4,7 @@
 //! a second registry makes a good stranger that must not be told anything.
 
 mod answers;
+mod seed;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -85,6 +86,8 @@ pub struct Faults {
     pub endless_tokens: bool,
     /// Errors, and there are only errors, never end.
     pub endless_errors: bool,
+    /// Tags are listed from the last to the first.
+    pub tags_reversed: bool,
     /// How many entries a list has on one page.
     pub page: Option<usize>,
     /// Where the next page of a list is said to be.

@@ -102,8 +102,11 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
         return manifest(stored, faults, &parts.method, &repository, &reference, &parts.headers, body);
     }
     if let Some(repository) = rest.strip_suffix("/tags/list") {
-        let tags: Vec<Value> =
+        let mut tags: Vec<Value> =
             stored.tags.keys().filter(|(own, _)| own == repository).map(|(_, tag)| json!(tag)).collect();
+        if faults.tags_reversed {
+            tags.reverse();
+        }
         return page(faults, &path, &query, tags, |tags| json!({"name": repository, "tags": tags}), "application/json");
     }
     if let Some((repository, subject)) = pieces("/referrers/") {

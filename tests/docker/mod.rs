@@ -12,6 +12,7 @@ mod lifecycle;
 mod list;
 mod load;
 mod names;
+mod parallel;
 mod prune;
 mod pull;
 mod push;

@@ -117,7 +117,8 @@ pub struct DriverData {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct RootFs<'a> {
-    #[schema(example = "layers")]
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(example = "layers", required = false)]
     r#type: &'a str,
     /// The hashes of the layers' unpacked content, bottom first.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -18,6 +18,7 @@ mod plan;
 mod prune;
 mod pull;
 mod push;
+mod reading;
 mod remote;
 mod remove;
 mod resolve;

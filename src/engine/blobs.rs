@@ -17,6 +17,7 @@ pub struct Blob {
     /// Bytes.
     pub size: u64,
     reader: Arc<dyn ReadAt>,
+    spare: Arc<reading::Spare>,
     _lease: Lease,
 }
 
@@ -41,8 +42,7 @@ impl Blob {
     /// and never has the runtime wait for a disk.
     pub fn stream(self, offset: u64, len: u64, most: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         let end = offset.saturating_add(len).min(self.size);
-        let Self { reader, _lease, .. } = self;
-        reading::pieces(reader, offset..end, most, _lease)
+        reading::pieces(self.reader, offset..end, most, self.spare, self._lease)
     }
 }
 
@@ -86,7 +86,7 @@ impl Inner {
         let lease = self.leases.acquire();
         lease.hold(digest);
         let reader: Arc<dyn ReadAt> = self.store.open(digest)?.into();
-        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, _lease: lease })
+        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, spare: self.spare.clone(), _lease: lease })
     }
 
     /// A small blob as a whole.

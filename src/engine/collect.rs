@@ -44,9 +44,11 @@ impl Inner {
     pub(super) fn sweep_locked(&self, sweep: Sweep) -> Result<Collected> {
         let (doomed, bytes) = {
             let state = self.catalog.state();
-            // Looking through everything is for nothing where nothing can be found.
             let live = match &sweep.candidates {
-                Some(candidates) if candidates.is_empty() => HashSet::new(),
+                // Looking through everything is for nothing where little can be found.
+                Some(candidates) if sweep.pruned.is_none() => self.uses.live(&state, candidates, |digest| {
+                    self.leases.holds(digest) || !state.names_of(digest).is_empty() && !sweep.unnamed.contains(digest)
+                }),
                 _ => live(&state, self.leases.held(), &sweep),
             };
             let is_dead = |digest: &&Digest| !live.contains(digest) && state.blob(digest).is_some();

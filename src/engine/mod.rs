@@ -25,6 +25,7 @@ mod resolve;
 mod save;
 mod summary;
 mod tag;
+mod uses;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +91,8 @@ struct Inner {
     registries: Registries,
     downloads: Arc<Downloads>,
     uploads: Uploads,
+    spare: Arc<reading::Spare>,
+    uses: uses::Uses,
     events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
@@ -118,6 +121,8 @@ impl Engine {
             store,
             catalog,
             leases: Leases::default(),
+            spare: Arc::default(),
+            uses: uses::Uses::default(),
             events: events::Events::default(),
             writer: Mutex::default(),
         };
@@ -174,8 +179,10 @@ impl Inner {
     /// The same for a caller that holds the writer already.
     fn commit_locked(&self, changes: Changes) -> Result<()> {
         let applied = catalog::Applied::of(&changes);
+        let step = self.uses.step(&self.catalog.state(), &changes);
         self.store.commit(changes)?;
         self.catalog.apply(applied);
+        self.uses.follow(step);
         Ok(())
     }
 }

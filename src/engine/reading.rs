@@ -20,6 +20,9 @@ const NEAR: usize = 128 << 10;
 const FAR: usize = 512 << 10;
 const AHEAD: u64 = 4 << 20;
 
+/// How many buffers are kept while nobody needs them.
+const SPARE: usize = 16;
+
 /// The bytes in a range, in pieces of at most `most`. What is `held` lives as long as the stream.
 ///
 /// The stream fails with `DataLoss` where the content ends before the range does.
@@ -27,9 +30,10 @@ pub(super) fn pieces(
     reader: Arc<dyn ReadAt>,
     range: Range<u64>,
     most: usize,
+    spare: Arc<Spare>,
     held: impl Send + 'static,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let reading = Reading { reader, range, most: most.max(1), spare: Arc::default(), _held: held };
+    let reading = Reading { reader, range, most: most.max(1), spare, _held: held };
     stream::try_unfold(reading, |mut reading| async move {
         match reading.range.is_empty() {
             true => Ok(None),
@@ -85,15 +89,22 @@ pub(super) fn read_full(reader: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> 
     Ok(())
 }
 
-/// Buffers that pieces were in. There are never more than pieces that are on their way at once.
+/// Buffers that pieces were in, for further pieces of any content.
 #[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         buffer.resize(buffer.len().max(len), 0);
         buffer
+    }
+
+    fn put(&self, buffer: Vec<u8>) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE && buffer.len() <= NEAR {
+            spare.push(buffer);
+        }
     }
 }
 
@@ -112,8 +123,7 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        self.spare.put(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -143,14 +153,16 @@ mod tests {
         }
 
         fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize {
-            let len = self.ready.saturating_sub(offset).min(buffer.len() as u64) as usize;
-            self.read_at(&mut buffer[..len], offset).unwrap_or_default()
+            let end = self.ready.min(self.size());
+            let len = end.saturating_sub(offset).min(buffer.len() as u64) as usize;
+            buffer[..len].copy_from_slice(&self.content[offset as usize..][..len]);
+            len
         }
     }
 
     async fn read(ready: u64, range: Range<u64>, most: usize) -> Result<Vec<Bytes>> {
         let content = (0..1_500_000u32).map(|at| (at / 7) as u8).collect();
-        pieces(Arc::new(Lukewarm { content, ready }), range, most, ()).try_collect().await
+        pieces(Arc::new(Lukewarm { content, ready }), range, most, Arc::default(), ()).try_collect().await
     }
 
     #[tokio::test]
@@ -175,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn buffers_are_used_again() {
         let content = vec![7; 10 * NEAR];
-        let reader = Arc::new(Lukewarm { content, ready: 0 });
+        let reader = Arc::new(Lukewarm { content, ready: u64::MAX });
         let reading = Reading { reader, range: 0..10 * NEAR as u64, most: NEAR, spare: Arc::default(), _held: () };
         let (spare, mut reading) = (reading.spare.clone(), reading);
         for _ in 0..10 {

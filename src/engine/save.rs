@@ -21,6 +21,7 @@ use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
 use crate::store::{Lease, Store};
 use choice::{Chosen, Content, Part};
+use reading::Spare;
 
 /// Names the index that a trimmed one was made of.
 const TRIMMED: &str = "dev.loadline.trimmed-from";
@@ -47,6 +48,7 @@ pub struct Saved {
     pub size: u64,
     members: Vec<Member>,
     store: Arc<dyn Store>,
+    spare: Arc<Spare>,
     lease: Lease,
 }
 
@@ -67,25 +69,29 @@ impl Engine {
 impl Saved {
     /// The archive's bytes. Dropping the stream ends the reading.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let Self { members, store, lease, .. } = self;
+        let Self { members, store, spare, lease, .. } = self;
         // The lease lives as long as the stream.
-        let held = Arc::new(lease);
+        let reading = Arc::new((store, spare, lease));
         stream::iter(archive::pieces(members)).flat_map(move |piece| match piece {
             Piece::Bytes(bytes) => stream::once(std::future::ready(Ok(bytes))).left_stream(),
-            Piece::Blob(digest, size) => content(store.clone(), digest, size, held.clone()).right_stream(),
+            Piece::Blob(digest, size) => {
+                let read = read(reading.clone(), digest.clone(), size);
+                stream::once(read).try_flatten().map_err(move |error: Error| error.context(&digest)).right_stream()
+            }
         })
     }
 }
 
-/// A blob's bytes, of which there must be so many. It is opened when the first is asked for.
-fn content(store: Arc<dyn Store>, digest: Digest, size: u64, held: Arc<Lease>) -> impl Stream<Item = Result<Bytes>> {
-    let name = digest.clone();
-    let open = async move {
-        let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
-        let reader = opened.map_err(|e| Error::internal("opening content was stopped", e))??;
-        Ok::<_, Error>(reading::pieces(reader.into(), 0..size, PIECE, held))
-    };
-    stream::once(open).try_flatten().map_err(move |error: Error| error.context(&name))
+/// Opens a blob, for as many bytes as it must have.
+async fn read(
+    reading: Arc<(Arc<dyn Store>, Arc<Spare>, Lease)>,
+    digest: Digest,
+    size: u64,
+) -> Result<impl Stream<Item = Result<Bytes>>> {
+    let (store, spare) = (reading.0.clone(), reading.1.clone());
+    let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
+    let reader = opened.map_err(|e| Error::internal("opening content was stopped", e))??;
+    Ok(reading::pieces(reader.into(), 0..size, PIECE, spare, reading))
 }
 
 /// An image that was asked for.
@@ -132,7 +138,13 @@ impl Inner {
         for image in &wanted {
             self.emit_digest(Action::Save, &image.target.digest);
         }
-        Ok(Saved { size: archive::total(&members), members, store: self.store.clone(), lease })
+        Ok(Saved {
+            size: archive::total(&members),
+            members,
+            store: self.store.clone(),
+            spare: self.spare.clone(),
+            lease,
+        })
     }
 
     fn members(&self, wanted: &[Wanted], chosen: Vec<Chosen>, content: &Content) -> Result<Vec<Member>> {

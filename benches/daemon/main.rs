@@ -1,8 +1,9 @@
 //! Measures the daemon as a client meets it, each figure beside the physical limit of the same machine in the same minute.
 //!
 //! `cargo bench --bench daemon -- small` measures 1,000 images of three platforms with attestations, `large` 10,000, `1g` one image of a
-//! gibibyte and one of forty layers, `transfers` only their pull, push and save, `all` everything; `generate` writes the images to a file and measures nothing. The table goes to standard output as Markdown,
-//! progress to standard error. The binary measured is the one cargo built for this bench, or the one `LOADLINE_BIN` names.
+//! gibibyte and one of forty layers, `transfers` only their pull, push and save, `all` everything; `generate` writes the images to a file and
+//! measures nothing. The table goes to standard output as Markdown, progress to standard error. The binary measured is the one cargo built
+//! for this bench, or the one `LOADLINE_BIN` names.
 
 mod aims;
 mod answers;

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rustix::net::{RecvFlags, recv};
 use sha2::{Digest, Sha256};
 
 use crate::Outcome;
@@ -41,7 +42,7 @@ pub fn pull(registry: &Registry, contents: &Contents, copy: &Path) -> Outcome<Du
     Ok(took)
 }
 
-/// The time to read the blobs of an image from a directory and upload them.
+/// The time to ask for each blob of an image, read it from a directory and upload it.
 pub fn push(registry: &Registry, contents: &Contents, blobs: &Path) -> Outcome<Duration> {
     let start = Instant::now();
     side_by_side(UPLOADS, registry, contents.blobs.iter().collect(), |stream, blob| upload(stream, blob, blobs))?;
@@ -99,6 +100,10 @@ fn download(stream: &mut TcpStream, blob: &Blob, file: &File, mut at: u64) -> Ou
 }
 
 fn upload(stream: &mut TcpStream, blob: &Blob, blobs: &Path) -> Outcome<()> {
+    send_head(stream, "HEAD", &format!("{EMPTY}/blobs/{}", blob.digest), 0)?;
+    if !head(stream)?.starts_with("HTTP/1.1 404") {
+        return Err("the registry has the blob already".into());
+    }
     request(stream, "POST", &format!("{EMPTY}/blobs/uploads/"), 0)?;
     send_head(stream, "PUT", &format!("{EMPTY}/blobs/uploads/1?digest={}", blob.digest), blob.size)?;
     let mut file = File::open(blobs.join(blob.digest.trim_start_matches("sha256:")))?;
@@ -126,18 +131,31 @@ fn send_head(stream: &mut TcpStream, method: &str, path: &str, length: u64) -> O
     Ok(stream.write_all(head.as_bytes())?)
 }
 
-/// Reads the head of an answer and no more; the length of its body.
+/// Reads the head of an answer; the length of the body, which has not been read.
 fn answer(stream: &mut TcpStream) -> Outcome<u64> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head)?;
+    let head = head(stream)?;
     if !head.starts_with("HTTP/1.1 20") {
         return Err(format!("the registry answers {head}").into());
     }
     let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
     Ok(length.ok_or("an answer without a length")?.parse()?)
+}
+
+/// Reads the head of an answer and no more.
+fn head(stream: &mut TcpStream) -> Outcome<String> {
+    let mut head = Vec::new();
+    let mut seen = [0; 512];
+    loop {
+        // Only the head is taken off the socket, in as few calls as a client with a buffer needs.
+        let count = recv(&*stream, &mut seen[..], RecvFlags::PEEK)?.1;
+        let known = head.len();
+        head.extend_from_slice(&seen[..count]);
+        let end = head.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+        stream.read_exact(&mut seen[..end.unwrap_or(head.len()) - known])?;
+        match end {
+            Some(end) => return Ok(String::from_utf8(head[..end].to_vec())?),
+            None if count == 0 => return Err("an answer without an end".into()),
+            None => {}
+        }
+    }
 }

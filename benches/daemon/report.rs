@@ -124,7 +124,11 @@ impl Display for Report {
 const NOTES: &str = "\
 Times are taken at the client, from sending the request to having read the whole answer on a keep-alive connection. The limit of an answer is \
 the same request and the same bytes between two threads over a Unix socket; that of a load is reading the archive, hashing it with \
-SHA-256 and writing it to one file with one sync, the archive in the page cache. Runs of ours and of the limit alternate, and the \
+SHA-256 and writing it to one file with one sync, the archive in the page cache. That of a pull is a plain client that downloads the \
+blobs over as many connections, hashes them and writes them to one file with one sync; that of a push, one that asks for each blob, reads it \
+from the page cache and uploads it; that of a save, writing the same files to a Unix socket. The registry is a process of its own that \
+sends from the page cache and throws uploads away; the daemon has asked it for something small before. The limit of a removal is writing one record with one sync and \
+unlinking as many files; that of a prune, unlinking as many. Runs of ours and of the limit alternate, and the \
 ratio is that of the medians. A load starts with an empty data root, a first list with a daemon that has just started; a run \
 of a repeated answer is the median of many exchanges.";
 

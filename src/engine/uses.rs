@@ -70,19 +70,17 @@ impl Uses {
         });
         let (mut live, mut dead) = (HashSet::new(), HashSet::new());
         for candidate in candidates {
-            let (mut seen, mut next) = (HashSet::new(), vec![candidate.clone()]);
-            let kept = loop {
-                let Some(digest) = next.pop() else { break false };
-                if is_root(&digest) || live.contains(&digest) {
-                    break true;
+            let mut seen = HashSet::from([candidate]);
+            let mut kept = is_root(candidate);
+            let mut way = vec![self.above(state, edges, candidate)];
+            while let (false, Some(next)) = (kept, way.last_mut()) {
+                match next.next() {
+                    Some(user) if is_root(user) || live.contains(user) => kept = true,
+                    Some(user) if !dead.contains(user) && seen.insert(user) => way.push(self.above(state, edges, user)),
+                    Some(_) => {}
+                    None => drop(way.pop()),
                 }
-                if dead.contains(&digest) || seen.contains(&digest) {
-                    continue;
-                }
-                next.extend(self.users(state, edges, &digest).cloned());
-                next.extend(state.document(&digest).and_then(|document| document.subject()).map(|s| s.digest.clone()));
-                seen.insert(digest);
-            };
+            }
             match kept {
                 true => drop(live.insert(candidate.clone())),
                 // Nor is there a root above anything on the way.
@@ -92,13 +90,19 @@ impl Uses {
         live
     }
 
-    /// The documents here that name this content.
-    fn users<'a>(&self, state: &'a State, edges: &'a Edges, used: &Digest) -> impl Iterator<Item = &'a Digest> {
-        let hash = self.hasher.hash_one(used);
+    /// What keeps this content if it is kept itself: its subject, and the documents here that name it.
+    fn above<'a>(
+        &self,
+        state: &'a State,
+        edges: &'a Edges,
+        digest: &Digest,
+    ) -> impl Iterator<Item = &'a Digest> + use<'a> {
+        let hash = self.hasher.hash_one(digest);
         // No digest is less than this one.
         let from = (hash, Digest::Sha256([0; 32]));
         let users = edges.range(from..).take_while(move |(other, _)| *other == hash).map(|(_, user)| user);
-        users.filter(|user| state.document(user).is_some())
+        let subject = state.document(digest).and_then(|document| document.subject()).map(|subject| &subject.digest);
+        subject.into_iter().chain(users.filter(|user| state.document(user).is_some()))
     }
 
     fn edges_of(&self, user: &Digest, document: &Document) -> impl Iterator<Item = (u64, Digest)> {

@@ -1,18 +1,24 @@
 //! The programs that people use, against the daemon. Where one is missing its tests are skipped and say so, unless
 //! `LOADLINE_REQUIRE_CLIENTS` is set, as `scripts/test.sh` does.
 
+mod bollard;
+mod containerd;
 mod ctr;
 mod curl;
 mod docker_cli;
 mod docker_py;
+mod dockerode;
+mod podman;
 mod python_sdk;
 mod schemathesis;
+mod skopeo;
 mod typescript_sdk;
 
 use std::process::{Command, Output};
 
 use crate::support::daemon::Daemon;
 use crate::support::loading::loaded;
+use crate::support::registry::Registry;
 use crate::support::repository;
 
 /// What the fixture's image is called.
@@ -66,6 +72,24 @@ fn start() -> Daemon {
     let daemon = Daemon::start();
     loaded(&daemon.client(), std::fs::read(fixture()).unwrap());
     daemon
+}
+
+/// Who may use [`registry`]. Both alphabets of base64 write them differently.
+const USER: &str = "ann";
+const PASSWORD: &str = "s?cr>t~~~???>>>";
+
+/// A registry that gives tokens to one user.
+fn registry() -> Registry {
+    let registry = Registry::start();
+    registry.faults().token_user = Some((USER.into(), PASSWORD.into()));
+    registry
+}
+
+/// Writes what the daemon saves of images into a file.
+#[track_caller]
+fn save(daemon: &Daemon, names: &[&str], file: &std::path::Path) {
+    let answer = daemon.client().get(&format!("/images/get?names={}", names.join("&names="))).expect(200);
+    std::fs::write(file, answer.body).unwrap();
 }
 
 fn fixture() -> std::path::PathBuf {

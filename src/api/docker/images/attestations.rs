@@ -13,8 +13,7 @@ use crate::api::docker::answer::{Answer, bytes, json};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::attestation::AttestationStatement;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::attestation::Statement;
-use crate::domain::{Error, Result};
+use crate::domain::{Descriptor, Error, Result};
 use crate::engine::{AttestationQuery, Blob};
 
 /// How much of a statement is in memory at once, in bytes.
@@ -67,12 +66,12 @@ pub async fn image_attestations(State(app): State<App>, Path(name): Path<String>
         return with_bodies(app.engine.attestation_bodies(&name, &wanted).await?);
     }
     let statements = app.engine.attestations(&name, &wanted).await?;
-    json(StatusCode::OK, &statements.iter().map(AttestationStatement::listed).collect::<Vec<_>>())
+    json(StatusCode::OK, &statements.iter().filter_map(AttestationStatement::listed).collect::<Vec<_>>())
 }
 
 /// The list with each statement's own bytes in it. Its length is known beforehand, so that a client can tell an answer
 /// that broke off from one that ended.
-fn with_bodies(statements: Vec<(Statement, Blob)>) -> Answer {
+fn with_bodies(statements: Vec<(Descriptor, Blob)>) -> Answer {
     let mut length = 2;
     let mut pieces = Vec::new();
     for (at, (statement, blob)) in statements.into_iter().enumerate() {

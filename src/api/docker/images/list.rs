@@ -166,7 +166,7 @@ fn write_rows(
     let _ = to.blocking_send(Part::Last(chunk.into()));
 }
 
-fn render(image: &image::ImageSummary, shape: &Shape, detail: Detail, shared_size: Option<u64>, out: &mut Vec<u8>) {
+fn render(image: &image::ImageSummary<'_>, shape: &Shape, detail: Detail, shared_size: Option<u64>, out: &mut Vec<u8>) {
     let row = ImageSummary::new(image, &shape.list, detail, shared_size);
     // Texts and numbers always serialise, and writing to memory does not fail.
     let _ = serde_json::to_writer(out, &row);

@@ -43,11 +43,11 @@ use crate::engine::{LoadEvent, LoadOptions};
 pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query, body: Body) -> Answer {
     let options = LoadOptions { platforms: platforms(&query, &shape.load)? };
     let archive = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-    let events = app.engine.load(options, archive);
-    let lines = stream::unfold(events, |mut events| async {
-        let event = events.recv().await?;
-        Some((Ok::<_, io::Error>(line(event)), events))
-    });
+    let mut events = app.engine.load(options, archive);
+    // As Docker Engine, and because containers/image (skopeo, buildah) stops sending as soon as it sees a status.
+    let first = events.recv().await;
+    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
+    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
     Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
 }
 

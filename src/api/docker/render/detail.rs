@@ -120,8 +120,9 @@ pub struct DriverData {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct RootFs<'a> {
-    /// What the layers are told as: `layers`, or empty where the configuration is not here.
-    #[schema(example = "layers")]
+    /// What the layers are told as; absent for a platform whose configuration is not here.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(example = "layers", required = false)]
     r#type: &'a str,
     /// The hashes of the layers' unpacked content, bottom first.
     #[serde(skip_serializing_if = "Vec::is_empty")]

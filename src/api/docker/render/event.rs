@@ -59,7 +59,7 @@ impl<'a> EventMessage<'a> {
         Self {
             kind: "image",
             action,
-            actor: EventActor { id: &event.id, attributes: Labels(&event.attributes) },
+            actor: EventActor { id: &event.id, attributes: Labels(Some(&event.attributes)) },
             scope: "local",
             time: event.at.as_second(),
             time_nano: nanoseconds(event.at),

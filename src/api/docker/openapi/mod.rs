@@ -31,6 +31,7 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Container", description = "Containers, of which there are none"),
         (name = "Volume", description = "Volumes, of which there are none"),
         (name = "Network", description = "Networks, of which there are none"),
+        (name = "Plugin", description = "Plugins, of which there are none"),
     ),
     paths(
         super::ping::system_ping,

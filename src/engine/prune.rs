@@ -54,7 +54,7 @@ impl Inner {
         let (going, sweep) = {
             let state = self.catalog.state();
             rows.retain(|row| row.names.is_empty() || !dangling_only);
-            narrow(&state, &mut rows, filters)?;
+            narrow(&mut rows, filters)?;
             let going = rows.iter().map(|row| Going {
                 target: row.target.digest.clone(),
                 names: row.names.iter().map(|name| name.familiar()).collect(),

@@ -9,7 +9,10 @@ mod docker_cli;
 mod docker_py;
 mod dockerode;
 mod podman;
+mod python_sdk;
+mod schemathesis;
 mod skopeo;
+mod typescript_sdk;
 
 use std::process::{Command, Output};
 
@@ -22,9 +25,9 @@ use crate::support::repository;
 const APP: &str = "registry.example/team/app:1.0";
 
 /// What a program printed.
-struct Said {
-    out: String,
-    err: String,
+pub struct Said {
+    pub out: String,
+    pub err: String,
 }
 
 /// A command that ran, if its program is here.
@@ -35,7 +38,7 @@ fn run(command: &mut Command) -> Output {
 
 /// Runs a command that must succeed.
 #[track_caller]
-fn succeed(command: &mut Command) -> Said {
+pub fn succeed(command: &mut Command) -> Said {
     let output = run(command);
     let said = Said {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -50,13 +53,18 @@ fn succeed(command: &mut Command) -> Said {
 /// # Panics
 /// Where it does not, and clients are required.
 #[track_caller]
-fn is_here(check: &mut Command) -> bool {
+pub fn is_here(check: &mut Command) -> bool {
     let here = check.output().is_ok_and(|output| output.status.success());
     if !here {
         assert!(std::env::var_os("LOADLINE_REQUIRE_CLIENTS").is_none(), "missing: {check:?}");
         eprintln!("skipped: {check:?} does not succeed here");
     }
     here
+}
+
+/// A directory for generated code, which goes with the test.
+fn generated() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// A daemon that holds the fixture's image.

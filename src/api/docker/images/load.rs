@@ -11,6 +11,7 @@ use http::StatusCode;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
+use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{ErrorResponse, LoadMessage};
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::error_table;
@@ -31,7 +32,7 @@ use crate::engine::{LoadEvent, LoadOptions};
         ("platform" = Option<Vec<String>>, Query, description = "The platforms to load, each as a JSON object; all if not set",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
-    request_body(content = String, content_type = "application/x-tar", description = "The archive"),
+    request_body(content = inline(Binary), content_type = "application/x-tar", description = "The archive"),
     responses(
         (status = 200, description = "What was loaded, or why nothing was", body = LoadMessage<'static>,
             example = json!({"stream": "Loaded image: registry.example/team/app:1.0\n"})),

@@ -169,7 +169,7 @@ fn finds_nothing_else() {
     for (arguments, says) in [
         (&["node", "ls"][..], "swarm"),
         (&["inspect", "--type", "container", "nope"], "No such container"),
-        (&["volume", "inspect", "nope"], "no such volume"),
+        (&["volume", "inspect", "nope"], "such volume"),
     ] {
         let said = cli.refused(arguments);
         assert!(said.contains(says), "{arguments:?}: {said}");

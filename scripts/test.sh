@@ -1,18 +1,17 @@
 #!/bin/bash
 # Installs what the tests need, then runs all of them: format, lints, documentation, unit, integration, real clients.
 #
-# Needs a Rust toolchain. Real clients (docker, ctr, containerd, skopeo, node) and cargo-nextest are taken from the system where they are, and
-# are otherwise put under target/tools, as are all packages of Python and JavaScript (tests/clients/scripts/requirements.txt and package.json list
-# them): no root is needed for them, nothing is installed beside the repository and no service is started. Root (or sudo) is needed only where
-# curl, python3, podman or a library of skopeo is missing altogether. A second run finds everything in place.
+# Needs a Rust toolchain. Real clients and cargo-nextest are taken from the system where they are, and are otherwise put under target/tools, as
+# are all packages of Python and JavaScript (tests/clients/scripts/requirements.txt and package.json list them): without root, and without a
+# service being started. Root (or sudo) is needed only where curl, python3 or podman is missing altogether: those are installed from Debian's
+# packages. A second run finds everything in place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 tools="$CARGO_TARGET_DIR/tools"
 mkdir -p "$tools/bin"
-export PATH="$tools/python/bin:$tools/bin:$PATH"
-export NODE_PATH="$tools/node/node_modules"
+export PATH="$tools/python/bin:$tools/bin:$PATH" NODE_PATH="$tools/node/node_modules"
 log="$tools/log"
 scripts=tests/clients/scripts
 
@@ -98,9 +97,9 @@ command -v skopeo >/dev/null || (step "  skopeo" extract_or_install skopeo) || m
 # podman does not run without the packages that it depends on.
 command -v podman >/dev/null || (step "  podman" system_install podman) || missing podman "the test of podman" podman
 command -v cargo-nextest >/dev/null || step "  cargo-nextest (compiles)" nextest
-printf '  %s\n' "$(docker --version)" "$(ctr --version)" "$(skopeo --version)" "$(podman --version)" \
-    "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "$(cargo nextest --version 2>/dev/null | sed -n 1p)" \
-    "node $(node --version)" "schemathesis $(schemathesis --version | sed 's/.* //')"
+printf '  %s\n' "$(docker --version)" "$(ctr --version)" "$(skopeo --version)" "$(podman --version)" "node $(node --version)" \
+    "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "schemathesis $(schemathesis --version | sed 's/.* //')" \
+    "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
 
 # With this set, a test that does not find its client fails; without it, it is skipped and says so.
 export LOADLINE_REQUIRE_CLIENTS=1

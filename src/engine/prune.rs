@@ -27,7 +27,8 @@ pub struct Pruned {
 
 impl Engine {
     /// Removes images without a name (or with the filter `dangling=false` all images) that pass the filters, and all
-    /// content that nothing refers to. What a running operation holds stays.
+    /// content that nothing refers to, with what downloads that ended early have left. What a running operation holds
+    /// stays.
     ///
     /// # Errors
     /// `InvalidArgument` for filters that are not known or not well formed.
@@ -66,7 +67,8 @@ impl Inner {
             (going, Sweep { candidates: None, ..sweep_of(&state, targets) })
         };
         let collected = self.sweep_locked(sweep)?;
-        let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
+        let reclaimed = collected.bytes + self.store.forget_partials();
+        let mut pruned = Pruned { removed: Vec::new(), reclaimed };
         let mut told = HashSet::new();
         for image in going {
             let id = image.target.to_string();

@@ -25,6 +25,7 @@ pub struct Daemon {
 pub struct Place {
     directory: TempDir,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// The running binary.
@@ -46,6 +47,14 @@ impl Daemon {
     pub fn start_with(arguments: &[&str]) -> Self {
         let mut place = Place::new();
         place.arguments.extend(arguments.iter().map(|argument| argument.to_string()));
+        Self::start_in(place)
+    }
+
+    /// The same with a variable in its environment.
+    #[track_caller]
+    pub fn start_with_variable(name: &str, value: &str) -> Self {
+        let mut place = Place::new();
+        place.environment.push((name.to_owned(), value.to_owned()));
         Self::start_in(place)
     }
 
@@ -131,7 +140,7 @@ impl Daemon {
 impl Place {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("loadline").tempdir().unwrap();
-        Self { directory, arguments: Vec::new() }
+        Self { directory, arguments: Vec::new(), environment: Vec::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -151,6 +160,7 @@ impl Place {
         let mut command = loadline();
         command.args(["serve", "--debug", "--host"]).arg(format!("unix://{}", self.socket().display()));
         command.arg("--data-root").arg(self.data_root()).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -30,8 +30,11 @@ impl Compression {
     }
 }
 
-/// The archive's bytes without its compression.
-pub(super) fn decompress(mut archive: impl Read) -> Result<impl Read> {
+/// The bytes of an archive or a layer without its compression, which its first bytes tell.
+///
+/// # Errors
+/// `InvalidArgument` where the compression is one that is not served.
+pub fn decompress(mut archive: impl Read) -> Result<impl Read> {
     let mut start = [0u8; 6];
     let mut filled = 0;
     while filled < start.len() {

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use super::catalog::{Row, State};
+use super::collect::is_settled;
 use crate::domain::attestation::{self, Statement};
 use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary};
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
@@ -75,7 +76,7 @@ impl<'a> Tree<'a> {
             (None, None) if !attestation::is_marked(descriptor) && descriptor.media_type.is_manifest() => Role::Image,
             _ => Role::Unknown,
         };
-        let own = self.state.blob(&descriptor.digest);
+        let own = self.state.blob(&descriptor.digest).filter(|_| is_settled(self.state, descriptor));
         let children = manifest.into_iter().flat_map(|m| std::iter::once(&m.config).chain(&m.layers));
         let (mut available, mut content_size) = (own.is_some(), own.map_or(0, |record| record.size));
         for child in children {

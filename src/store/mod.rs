@@ -18,6 +18,7 @@ use crate::domain::{Digest, Result};
 
 pub use lease::{Lease, Leases};
 pub use local::LocalStore;
+pub use local::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
 pub use memory::MemoryStore;
 
 /// Reading and writing blobs.

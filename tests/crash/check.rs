@@ -305,7 +305,7 @@ fn an_image_whose_names_make_no_sense_is_kept_under_its_digest() {
     let root = Root::new();
     let record = root.name(APP);
     root.edit(|write| drop(write.open_table(NAMES).unwrap().remove(APP).unwrap()));
-    root.set_name("UPPER/case", &record);
+    root.set_name("Not A Name", &record);
     root.heals(&["fault wrong-name"]);
     assert_eq!(root.name(&root.index.to_string()), record);
     root.works();

@@ -57,7 +57,9 @@ impl Material {
             let mut manifests = Vec::new();
             for name in PLATFORMS {
                 let descriptors: Vec<Value> = layers_of(number).map(|layer| layout.blob(LAYER, layer.clone())).collect();
-                let config = layout.blob(CONFIG, config(name, &format!("archive {number}")).to_string());
+                let mut config = config(name, &format!("archive {number}"));
+                config["rootfs"]["diff_ids"] = layers_of(number).map(|layer| json!(Digest::of(layer).to_string())).collect();
+                let config = layout.blob(CONFIG, config.to_string());
                 let image = with(&layout.manifest(MANIFEST, &config, &descriptors), "platform", platform(name));
                 let statement = layout.statement(PROVENANCE, format!("{{\"about\":\"{}\"}}", digest(&image)).as_bytes());
                 let attestation = layout.attestation(&image, &[statement]);
@@ -129,7 +131,8 @@ impl Stage {
         let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (seed + 1).wrapping_mul(0xD134_2543_DE82_EF95));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         while !self.over.load(Ordering::Relaxed) {
-            let gate = self.gate.read().unwrap();
+            // Where the lock is poisoned, another thread tells what went wrong.
+            let Ok(gate) = self.gate.read() else { return };
             let before = self.epoch.load(Ordering::SeqCst);
             let (what, outcome) = self.act(&mut random, &runtime);
             let told = match outcome {
@@ -433,6 +436,11 @@ fn everything_at_once_and_cut_short() {
             let last = Instant::now() >= end;
             daemon = if rounds % 3 == 0 || last { orderly(stage, daemon, last) } else { crash(stage, daemon, rounds) };
         }
+        stage.over.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("a client failed");
+        }
+        drop(daemon);
         rounds
     });
     let counts = stage.counts.into_inner().unwrap();

@@ -19,7 +19,7 @@ pub(super) struct Parsed {
 const PARSED_AGAIN: Option<&str> = Some("parsed again");
 
 impl Check<'_> {
-    /// Compares parsed forms with their blobs, and parses what should have been.
+    /// Compares parsed forms with their blobs.
     pub(super) fn documents(&mut self, found: &Found, sound: &Sound) -> Result<Parsed> {
         self.orphans(found);
         let mut parsed = Parsed::default();
@@ -44,7 +44,6 @@ impl Check<'_> {
                 parsed.documents.insert(digest, document);
             }
         }
-        self.complete(contents.names.iter().map(|(_, record)| record.target.clone()).collect(), sound, &mut parsed)?;
         Ok(parsed)
     }
 
@@ -106,8 +105,14 @@ impl Check<'_> {
     }
 
     /// Parses what names lead to and was not parsed, though it is here.
-    fn complete(&mut self, mut next: Vec<Descriptor>, sound: &Sound, parsed: &mut Parsed) -> Result<()> {
+    pub(super) fn complete(
+        &mut self,
+        names: &[(String, NameRecord)],
+        sound: &Sound,
+        parsed: &mut Parsed,
+    ) -> Result<()> {
         let mut seen = HashSet::new();
+        let mut next: Vec<Descriptor> = names.iter().map(|(_, record)| record.target.clone()).collect();
         // Evidence is found by its subject, not by a name.
         let evidence = parsed.documents.iter().filter(|(_, document)| document.subject().is_some());
         next.extend(evidence.map(|(digest, _)| Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), 0)));

@@ -1,6 +1,6 @@
 //! Layers unpack to what their image's configuration says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::super::blobs::read_whole;
 use super::super::catalog::Catalog;
@@ -14,11 +14,14 @@ impl Check<'_> {
     /// Compares every layer that is here with the diff ID that stands for it.
     pub(super) fn layers(&mut self, catalog: &Catalog) -> Result<()> {
         let state = catalog.state();
-        let mut pairs = BTreeSet::new();
+        let (mut pairs, mut seen) = (BTreeSet::new(), HashSet::new());
         for target in state.names().map(|(_, record)| &record.target) {
             let tree = Tree::new(&state, target);
             for branch in tree.manifests.iter().filter(|branch| branch.role == Role::Image) {
                 let (Some(manifest), Some(_)) = (branch.manifest, &branch.config) else { continue };
+                if !seen.insert(&branch.descriptor.digest) {
+                    continue;
+                }
                 let bytes = read_whole(self.survey.open_blob(&manifest.config.digest)?.as_ref(), MAX_CONFIG)?;
                 let config = ImageConfig::decode(&bytes)?;
                 let (_, ids) = config.rootfs();

@@ -80,8 +80,9 @@ pub fn check(data_root: &Path, options: CheckOptions, progress: &(dyn Fn(Progres
     check.database(&found);
     let sound = check.blobs(&found)?;
     check.tell_names(&found.contents);
-    let parsed = check.documents(&found, &sound)?;
+    let mut parsed = check.documents(&found, &sound)?;
     let names = check.names(&found, &sound, &parsed);
+    check.complete(&names, &sound, &mut parsed)?;
     let contents = Contents {
         blobs: sound.into_iter().collect(),
         documents: parsed.documents.into_iter().collect(),
@@ -94,7 +95,12 @@ pub fn check(data_root: &Path, options: CheckOptions, progress: &(dyn Fn(Progres
     if options.depth == CheckDepth::Layers {
         check.layers(&catalog)?;
     }
-    check.finish()
+    let (mut summary, mending) = check.finish();
+    if options.repair && summary.findings.iter().any(|finding| finding.remedy.is_some()) {
+        survey.mend(&mending)?;
+        summary.findings.iter_mut().for_each(|finding| finding.repaired = finding.remedy.is_some());
+    }
+    Ok(summary)
 }
 
 /// A check in progress.
@@ -204,15 +210,10 @@ impl Check<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Checked> {
+    /// What was found, in order, and what is to be done about it.
+    fn finish(mut self) -> (Checked, Mending) {
         self.summary.findings.sort_by(|a, b| (a.fault, &a.subject).cmp(&(b.fault, &b.subject)));
-        if self.options.repair && self.summary.findings.iter().any(|finding| finding.remedy.is_some()) {
-            self.survey.mend(&self.mending)?;
-            for finding in self.summary.findings.iter_mut().filter(|finding| finding.remedy.is_some()) {
-                finding.repaired = true;
-            }
-        }
-        Ok(self.summary)
+        (self.summary, self.mending)
     }
 }
 

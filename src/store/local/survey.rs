@@ -162,54 +162,34 @@ impl Survey {
     }
 
     /// Puts right what was decided on. A crash in the middle leaves at most what the next start or check sees to.
-    pub fn mend(&self, mending: &Mending) -> Result<()> {
-        let clean = self.path.join("clean");
+    pub fn mend(self, mending: &Mending) -> Result<()> {
+        let Self { path, database, _lock } = self;
+        // It reads a file that is about to change.
+        drop(database);
+        let clean = path.join("clean");
         let was_clean = clean.exists();
         if was_clean {
             files::remove(&clean)?;
-            files::sync_dir(&self.path)?;
+            files::sync_dir(&path)?;
         }
         // Records first: a record never stands without its file.
-        FoundDatabase::mend(&database_path(&self.path), &mending.unreadable, &mending.records, &mending.changes)?;
+        FoundDatabase::mend(&database_path(&path), &mending.unreadable, &mending.records, &mending.changes)?;
         for digest in mending.changes.removed.iter().chain(&mending.files) {
-            self.clear(&blob_path(digest))?;
+            clear(&path, &blob_path(digest))?;
         }
         for stray in &mending.strays {
-            self.clear(&stray.path)?;
+            clear(&path, &stray.path)?;
         }
         for algorithm in Algorithm::ALL {
-            let directory = self.path.join("blobs").join(algorithm.name());
+            let directory = path.join("blobs").join(algorithm.name());
             if directory.exists() {
                 files::sync_dir(&directory)?;
             }
         }
         if was_clean {
-            files::mark_clean(&self.path)?;
+            files::mark_clean(&path)?;
         }
         Ok(())
-    }
-
-    /// Removes what stands at a path; a directory that is not empty is moved out of the way.
-    fn clear(&self, place: &Path) -> Result<()> {
-        let path = self.path.join(place);
-        let is_directory = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata.is_dir(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(unreadable(&path, e)),
-        };
-        if !is_directory {
-            return files::remove(&path);
-        }
-        if fs::remove_dir(&path).is_ok() {
-            return Ok(());
-        }
-        let aside = self.path.join(SET_ASIDE);
-        let failed = |e| Error::io(format!("moving {} to {}", path.display(), aside.display()), e);
-        DirBuilder::new().recursive(true).mode(0o700).create(&aside).map_err(failed)?;
-        let name = place.to_string_lossy().replace('/', "-");
-        let free = (0u32..).map(|n| aside.join(format!("{name}.{n}"))).find(|path| fs::symlink_metadata(path).is_err());
-        // There are more numbers than a directory has entries.
-        fs::rename(&path, free.unwrap_or_else(|| aside.join(&name))).map_err(failed)
     }
 
     /// Tells of each entry of a directory: where it is, its name where that is text, and what it is. A directory that is
@@ -230,6 +210,29 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+/// Removes what stands at a path; a directory that is not empty is moved out of the way.
+fn clear(root: &Path, place: &Path) -> Result<()> {
+    let path = root.join(place);
+    let is_directory = match fs::symlink_metadata(&path) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(unreadable(&path, e)),
+    };
+    if !is_directory {
+        return files::remove(&path);
+    }
+    if fs::remove_dir(&path).is_ok() {
+        return Ok(());
+    }
+    let aside = root.join(SET_ASIDE);
+    let failed = |e| Error::io(format!("moving {} to {}", path.display(), aside.display()), e);
+    DirBuilder::new().recursive(true).mode(0o700).create(&aside).map_err(failed)?;
+    let name = place.to_string_lossy().replace('/', "-");
+    let free = (0u32..).map(|n| aside.join(format!("{name}.{n}"))).find(|path| fs::symlink_metadata(path).is_err());
+    // There are more numbers than a directory has entries.
+    fs::rename(&path, free.unwrap_or_else(|| aside.join(&name))).map_err(failed)
 }
 
 /// From the data root on.

@@ -111,6 +111,11 @@ pub struct Flags {
     #[arg(long = "registry-mirror", value_name = "URL")]
     pub registry_mirrors: Vec<String>,
 
+    /// The directory with the certificates of single registries, DIR/HOST[:PORT]/*.crt, and *.cert with *.key
+    /// [default: /etc/docker/certs.d]
+    #[arg(long, value_name = "DIR")]
+    pub registry_certs_dir: Option<PathBuf>,
+
     /// How many layers are fetched at a time, in all pulls together [default: 3]
     #[arg(long, value_name = "N")]
     pub max_concurrent_downloads: Option<u32>,

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use super::Inner;
 use super::catalog::State;
 use super::names::NameChanges;
+use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Result};
 use crate::store::Changes;
 
@@ -83,8 +84,8 @@ fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
     live
 }
 
-/// Whether a blob counts for what its descriptor says: an index or manifest does once it is parsed, which is when an image
-/// is whole. Until then it is what a load left that did not come to its end.
+/// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is parsed,
+/// which is when an image is whole. Until then it is what a load left that did not come to its end.
 pub(super) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
     let kind = &descriptor.media_type;
     !(kind.is_index() || kind.is_manifest()) || state.document(&descriptor.digest).is_some()
@@ -106,7 +107,8 @@ pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> 
             continue;
         }
         if let Some(document) = state.document(&digest) {
-            next.extend(document.children().filter(|child| is_settled(state, child)).map(|child| child.digest.clone()));
+            let counts = |child: &&Descriptor| matches!(**document, Document::Manifest(_)) || is_settled(state, child);
+            next.extend(document.children().filter(counts).map(|child| child.digest.clone()));
         }
         next.extend(state.referrers(&digest).into_iter().cloned());
         reached.insert(digest);

@@ -1,5 +1,7 @@
 //! The docker CLI, of any version from 20.10 on.
 
+mod registry;
+
 use std::process::Command;
 
 use serde_json::Value;

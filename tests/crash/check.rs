@@ -245,7 +245,10 @@ fn files_that_nothing_knows_are_removed() {
     fs::create_dir_all(root.path().join("blobs/md5/full")).unwrap();
     symlink("/etc", root.path().join("blobs/sha512/etc")).unwrap();
     fs::write(root.path().join("ingest/7"), b"half").unwrap();
+    fs::create_dir(root.path().join("partial/empty")).unwrap();
+    fs::write(root.path().join(format!("partial/sha256-{}", stray.hex())), vec![0; 100_000]).unwrap();
     root.heals(&[
+        "fault stray-file",
         "fault stray-file",
         "fault stray-file",
         "fault stray-file",
@@ -262,8 +265,16 @@ fn what_a_crash_leaves_is_no_fault() {
     fs::remove_file(root.path().join("clean")).unwrap();
     fs::write(root.blob(&Digest::of(b"stray")), b"stray").unwrap();
     fs::write(root.path().join("ingest/7"), b"half").unwrap();
-    let report = check(&root.path(), &[]).is_sound();
-    assert_eq!(report.kinds(), ["leftover stray-file", "leftover abandoned-ingest", "leftover unclean"]);
+    let download = format!("sha256-{}", Digest::of(b"whole").hex());
+    fs::write(root.path().join(format!("ingest/8.{download}")), vec![0; 100_000]).unwrap();
+    let report = check(&root.path(), &["--repair"]).is_sound();
+    let [stray, ingest, kept, unclean] = report.findings.as_slice() else { panic!("{report:#?}") };
+    assert!(stray["kind"] == "stray-file" && ingest["kind"] == "abandoned-ingest" && unclean["kind"] == "unclean");
+    assert!(kept["kind"] == "abandoned-ingest" && kept["repaired"] == false, "a download goes on after a crash");
+    assert!(report.findings.iter().all(|finding| finding["severity"] == "leftover"));
+    let root = Root { place: Daemon::start_in(root.place).stop(), ..root };
+    assert!(root.path().join("partial").join(download).exists());
+    check(&root.path(), &[]).is_spotless();
     root.works();
 }
 

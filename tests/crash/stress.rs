@@ -473,7 +473,8 @@ fn orderly(stage: &Stage, daemon: Daemon, last: bool) -> Daemon {
         settles("content that is held for nobody", || {
             let all = format!("/images/prune?filters={}", encode(r#"{"dangling":["false"]}"#));
             stage.client.send(&Request::post(&all)).expect(200);
-            files(&daemon.data_root()).is_empty()
+            let partials = std::fs::read_dir(daemon.data_root().join("partial")).unwrap().count();
+            files(&daemon.data_root()).is_empty() && partials == 0
         });
     }
     let place = daemon.stop();

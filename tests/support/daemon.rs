@@ -25,6 +25,7 @@ pub struct Daemon {
 pub struct Place {
     directory: TempDir,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// The running binary.
@@ -44,9 +45,7 @@ impl Daemon {
     /// The same with more arguments.
     #[track_caller]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let mut place = Place::new();
-        place.arguments.extend(arguments.iter().map(|argument| argument.to_string()));
-        Self::start_in(place)
+        Self::start_in(Place::with(arguments, &[]))
     }
 
     /// A daemon on what an earlier one may have left.
@@ -131,7 +130,14 @@ impl Daemon {
 impl Place {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("loadline").tempdir().unwrap();
-        Self { directory, arguments: Vec::new() }
+        Self { directory, arguments: Vec::new(), environment: Vec::new() }
+    }
+
+    /// One whose daemons get more arguments and variables.
+    pub fn with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Self { arguments, environment, ..Self::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -151,6 +157,7 @@ impl Place {
         let mut command = loadline();
         command.args(["serve", "--debug", "--host"]).arg(format!("unix://{}", self.socket().display()));
         command.arg("--data-root").arg(self.data_root()).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

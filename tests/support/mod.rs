@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod http;
 pub mod images;
 pub mod loading;
+pub mod port;
 pub mod registry;
 pub mod replay;
 pub mod tar;

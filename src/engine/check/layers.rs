@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::super::blobs::read_whole;
 use super::super::catalog::Catalog;
-use super::super::summary::{Role, Tree};
+use super::super::summary::Tree;
 use super::content::{Reading, in_parallel};
 use super::{Check, Fault};
+use crate::domain::image::ManifestSummary;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::{Digest, Kind, MediaType, Result};
 
@@ -16,27 +17,13 @@ impl Check<'_> {
         let state = catalog.state();
         let (mut pairs, mut seen) = (BTreeSet::new(), HashSet::new());
         for target in state.names().map(|(_, record)| &record.target) {
-            let tree = Tree::new(&state, target);
-            for branch in tree.manifests.iter().filter(|branch| branch.role == Role::Image) {
-                let (Some(manifest), Some(_)) = (branch.manifest, &branch.config) else { continue };
-                if !seen.insert(&branch.descriptor.digest) {
-                    continue;
-                }
-                let bytes = read_whole(self.survey.open_blob(&manifest.config.digest)?.as_ref(), MAX_CONFIG)?;
-                let config = ImageConfig::decode(&bytes)?;
-                let (_, ids) = config.rootfs();
-                if ids.len() != manifest.layers.len() {
-                    let detail = format!("it has {} layers, its configuration names {}", manifest.layers.len(), ids.len());
-                    self.note(Fault::WrongDiffId, &branch.descriptor.digest, detail, None);
-                    continue;
-                }
-                for (layer, id) in manifest.layers.iter().zip(ids) {
-                    if can_unpack(&layer.media_type) && state.blob(&layer.digest).is_some() {
-                        pairs.insert((layer.digest.clone(), id.to_owned()));
-                    }
+            for image in Tree::new(&state, target).images() {
+                if seen.insert(image.descriptor.digest.clone()) {
+                    self.diff_ids(image, &mut pairs)?;
                 }
             }
         }
+        pairs.retain(|(layer, _)| state.blob(layer).is_some());
         let pairs: Vec<(Digest, String)> = pairs.into_iter().collect();
         let total = pairs.iter().filter_map(|(layer, _)| state.blob(layer)).map(|record| record.size).sum();
         let reading = Reading::new(self.survey, "unpacking layers", total, self.progress);
@@ -57,6 +44,22 @@ impl Check<'_> {
                 self.note(Fault::WrongDiffId, layer, detail, None);
             }
         }
+        Ok(())
+    }
+
+    /// Adds the layers of an image that can be unpacked, each with what stands for it in the configuration.
+    fn diff_ids(&mut self, image: &ManifestSummary, pairs: &mut BTreeSet<(Digest, String)>) -> Result<()> {
+        let (Some(manifest), Some(_)) = (image.manifest(), &image.config) else { return Ok(()) };
+        let bytes = read_whole(self.survey.open_blob(&manifest.config.digest)?.as_ref(), MAX_CONFIG)?;
+        let config = ImageConfig::decode(&bytes)?;
+        let (_, ids) = config.rootfs();
+        if ids.len() != manifest.layers.len() {
+            let detail = format!("it has {} layers, its configuration names {}", manifest.layers.len(), ids.len());
+            self.note(Fault::WrongDiffId, &image.descriptor.digest, detail, None);
+            return Ok(());
+        }
+        let layers = manifest.layers.iter().zip(ids).filter(|(layer, _)| can_unpack(&layer.media_type));
+        pairs.extend(layers.map(|(layer, id)| (layer.digest.clone(), id.to_owned())));
         Ok(())
     }
 }

@@ -160,6 +160,10 @@ impl Check<'_> {
             let detail = format!("{} bytes of a blob that nobody writes any more", ingest.size);
             self.note(Fault::AbandonedIngest, ingest.path.display(), detail, Some("removed"));
         }
+        for ingest in &found.resumable {
+            let detail = format!("{} bytes of a download; the next start keeps them, so that it can go on", ingest.size);
+            self.note(Fault::AbandonedIngest, ingest.path.display(), detail, None);
+        }
         self.mending.strays.extend(found.strays.iter().chain(&found.ingests).cloned());
         for record in &found.unreadable {
             let (of, remedy) = match record.kind {
@@ -180,6 +184,7 @@ impl Check<'_> {
             return;
         }
         let catalog = Catalog::new(Contents {
+            blobs: contents.blobs.clone(),
             documents: contents.documents.clone(),
             names: contents.names.clone(),
             ..Contents::default()

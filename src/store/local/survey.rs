@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::database::{FoundDatabase, Records};
 use super::files::{self, BlobFile};
-use super::{acquire, database_path};
+use super::{acquire, database_path, partial};
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Kind, Result};
 use crate::store::{BlobRecord, Changes, Contents, ReadAt};
@@ -40,6 +40,8 @@ pub struct Found {
     pub strays: Vec<Stray>,
     /// What was being written, sorted.
     pub ingests: Vec<Stray>,
+    /// What was being downloaded and is kept by the next start, sorted.
+    pub resumable: Vec<Stray>,
 }
 
 /// A record that is there and cannot be read.
@@ -119,6 +121,7 @@ impl Survey {
             files: BTreeMap::new(),
             strays: Vec::new(),
             ingests: Vec::new(),
+            resumable: Vec::new(),
         };
         let algorithm = |name: &str| Algorithm::from_name(name);
         self.each(Path::new("blobs"), |stray, name, _| {
@@ -142,9 +145,18 @@ impl Survey {
                 }
             })?;
         }
-        self.each(Path::new("ingest"), |stray, _, _| found.ingests.push(stray))?;
+        self.each(Path::new("ingest"), |stray, name, kind| match name.and_then(partial::of_ingest) {
+            Some(_) if kind.is_file() => found.resumable.push(stray),
+            _ => found.ingests.push(stray),
+        })?;
+        self.each(Path::new("partial"), |stray, name, kind| {
+            if !kind.is_file() || name.and_then(partial::digest_of).is_none() {
+                found.strays.push(stray);
+            }
+        })?;
         found.strays.sort();
         found.ingests.sort();
+        found.resumable.sort();
         Ok(found)
     }
 

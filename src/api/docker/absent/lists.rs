@@ -41,6 +41,7 @@ pub struct Network {}
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumeListResponse {
+    /// The volumes: none.
     volumes: Vec<Volume>,
     /// `null`: there is nothing to warn of.
     #[schema(required = true)]
@@ -51,6 +52,7 @@ pub struct VolumeListResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerPruneResponse {
+    /// The IDs of the containers; `null`, for none.
     #[schema(required = true)]
     containers_deleted: Option<Vec<String>>,
     /// Bytes of disk that became free.
@@ -61,6 +63,7 @@ pub struct ContainerPruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumePruneResponse {
+    /// The names of the volumes: none.
     volumes_deleted: Vec<String>,
     /// Bytes of disk that became free.
     space_reclaimed: u64,
@@ -70,6 +73,7 @@ pub struct VolumePruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkPruneResponse {
+    /// The IDs of the networks; `null`, for none.
     #[schema(required = true)]
     networks_deleted: Option<Vec<String>>,
 }
@@ -78,6 +82,7 @@ pub struct NetworkPruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct BuildPruneResponse {
+    /// The IDs of the build caches; `null`, for none.
     #[schema(required = true)]
     caches_deleted: Option<Vec<String>>,
     /// Bytes of disk that became free.
@@ -94,14 +99,17 @@ pub struct BuildPruneResponse {
     tag = "Container",
     params(
         ("all" = Option<bool>, Query, description = "Stopped containers too"),
-        ("limit" = Option<i64>, Query, description = "At most so many"),
+        ("limit" = Option<i64>, Query, description = "How many to list at most; all if not set", example = 10),
         ("size" = Option<bool>, Query, description = "With sizes on disk"),
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"status\":[\"running\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [ContainerSummary], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
-        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>,
+            example = json!({"message": "No such container: web"})),
     )
 )]
 pub(super) async fn container_list(query: Query) -> Answer {
@@ -140,12 +148,14 @@ pub(super) async fn container_list(query: Query) -> Answer {
     operation_id = "ContainerPrune",
     tag = "Container",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse,
             example = json!({"ContainersDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn container_prune(query: Query) -> Answer {
@@ -162,12 +172,14 @@ pub(super) async fn container_prune(query: Query) -> Answer {
     operation_id = "VolumeList",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"dangling\":[\"true\"]}")),
     ),
     responses(
         (status = 200, description = "What was found: nothing", body = VolumeListResponse,
             example = json!({"Volumes": [], "Warnings": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn volume_list(query: Query) -> Answer {
@@ -184,12 +196,14 @@ pub(super) async fn volume_list(query: Query) -> Answer {
     operation_id = "VolumePrune",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"label\":[\"keep!=yes\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = VolumePruneResponse,
             example = json!({"VolumesDeleted": [], "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn volume_prune(query: Query) -> Answer {
@@ -206,11 +220,13 @@ pub(super) async fn volume_prune(query: Query) -> Answer {
     operation_id = "NetworkList",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"driver\":[\"bridge\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [Network], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn network_list(query: Query) -> Answer {
@@ -227,12 +243,14 @@ pub(super) async fn network_list(query: Query) -> Answer {
     operation_id = "NetworkPrune",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse,
             example = json!({"NetworksDeleted": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn network_prune(query: Query) -> Answer {
@@ -250,12 +268,14 @@ pub(super) async fn network_prune(query: Query) -> Answer {
     tag = "Image",
     params(
         ("all" = Option<bool>, Query, description = "Every cache, not only dangling ones"),
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = BuildPruneResponse,
             example = json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn build_prune(query: Query) -> Answer {

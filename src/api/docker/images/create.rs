@@ -37,8 +37,9 @@ const SHORT_ID: usize = 12;
             description = "A tag or a digest; where neither this nor the name has one, all tags are pulled", example = "1.0"),
         ("platform" = Option<String>, Query, description = "The platform to pull, `os[/arch[/variant]]`; the host's if not set",
             example = "linux/arm64"),
-        ("fromSrc" = Option<String>, Query, description = "Where to import from, which is not implemented"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+        ("fromSrc" = Option<String>, Query, description = "Where to import from, which is not implemented", example = "-"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
         (status = 200, description = "How the pull goes", body = TransferMessage<'static>,
@@ -47,8 +48,10 @@ const SHORT_ID: usize = 12;
             example = json!({"message": "invalid reference format"})),
         (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
             example = json!({"message": "'scratch' is a reserved name"})),
-        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>),
-        (status = 501, description = "Importing is not implemented", body = ErrorResponse<'static>),
+        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>,
+            example = json!({"message": "manifest unknown: manifest unknown"})),
+        (status = 501, description = "Importing is not implemented", body = ErrorResponse<'static>,
+            example = json!({"message": "importing images is not implemented"})),
     ),
 )]
 pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Query) -> Answer {

@@ -172,7 +172,6 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     engine.0.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
     let listing = engine.list(&query("")).unwrap();
     let summary = listing.rows[0].summary();
-    let summary = engine.list(&query("")).unwrap().rows[0].summary();
     assert!(!summary.manifests[0].available && summary.manifests[1].available);
     engine.prune(&filters("")).await.unwrap();
     assert_eq!(bytes(&engine), before);

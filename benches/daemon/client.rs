@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
+/// How much of an answer that is not kept is read at a time.
+pub const SKIMMED: usize = 1 << 20;
+
 /// A keep-alive connection whose receive buffer is reused, so that a measured exchange allocates nothing once it is warm.
 pub struct Connection {
     stream: UnixStream,
@@ -28,9 +31,41 @@ impl Connection {
     }
 
     pub fn get(&mut self, path: &str) -> Outcome<Answer<'_>> {
+        self.exchange(&get_request(path))
+    }
+
+    /// Sends a request without a body.
+    pub fn send(&mut self, method: &str, path: &str) -> Outcome<Answer<'_>> {
+        // Docker's clients send a credential with every push, be it an empty one: `{}` in base64.
+        let head = "Host: localhost\r\nContent-Length: 0\r\nX-Registry-Auth: e30=";
+        self.exchange(format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes())
+    }
+
+    /// Reads an answer that is too large to keep; returns the time and the size of its body.
+    pub fn skim(&mut self, path: &str) -> Outcome<(Duration, u64)> {
         let request = get_request(path);
         let start = Instant::now();
         self.stream.write_all(&request)?;
+        self.received.clear();
+        let head_end = self.head()?;
+        let head = std::str::from_utf8(&self.received.bytes()[..head_end])?.to_owned();
+        let (Some(" 200 "), Framing::Length(length)) = (head.get(8..13), body_framing(&head)?) else {
+            return Err(format!("an answer that cannot be skimmed: {head}").into());
+        };
+        let mut left = length - (self.received.bytes().len() - head_end);
+        let mut buffer = vec![0; SKIMMED];
+        while left > 0 {
+            match self.stream.read(&mut buffer)? {
+                0 => return Err("the answer breaks off".into()),
+                count => left -= count,
+            }
+        }
+        Ok((start.elapsed(), length as u64))
+    }
+
+    fn exchange(&mut self, request: &[u8]) -> Outcome<Answer<'_>> {
+        let start = Instant::now();
+        self.stream.write_all(request)?;
         let status = self.answer()?;
         Ok(Answer { status, took: start.elapsed(), wire: self.received.bytes() })
     }
@@ -55,12 +90,7 @@ impl Connection {
 
     fn answer(&mut self) -> Outcome<u16> {
         self.received.clear();
-        let head_end = loop {
-            if let Some(at) = find(self.received.bytes(), b"\r\n\r\n") {
-                break at + 4;
-            }
-            self.received.fill(&mut self.stream)?;
-        };
+        let head_end = self.head()?;
         let head = std::str::from_utf8(&self.received.bytes()[..head_end])?;
         let status = head.split(' ').nth(1).ok_or("an answer without a status")?.parse()?;
         match body_framing(head)? {
@@ -72,6 +102,16 @@ impl Connection {
             Framing::Chunked => self.skip_chunks(head_end)?,
         }
         Ok(status)
+    }
+
+    /// Reads until the end of the head; where that is.
+    fn head(&mut self) -> Outcome<usize> {
+        loop {
+            if let Some(at) = find(self.received.bytes(), b"\r\n\r\n") {
+                return Ok(at + 4);
+            }
+            self.received.fill(&mut self.stream)?;
+        }
     }
 
     /// Reads until the last chunk, without copying any.

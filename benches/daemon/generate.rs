@@ -26,8 +26,8 @@ pub const PLATFORMS: [(&str, Option<&str>); 6] = [
 /// Layers of a platform's image; the first is common to all images.
 const LAYERS: u32 = 3;
 
-/// Layers of the large image.
-const LARGE_LAYERS: u64 = 4;
+/// The name of the image that [`layered_image`] writes.
+pub const LAYERED: &str = "bench.example/large:v1";
 
 /// Many small multi-platform images as BuildKit writes them, each platform with an attestation manifest of two statements. An image of
 /// three platforms is 25 blobs of its own: an index, three manifests, three configs and six layers, and for each attestation manifest
@@ -65,21 +65,21 @@ pub fn name(number: u32) -> String {
     format!("bench.example/app-{number:05}:v1")
 }
 
-/// Writes one image for one platform, with this much random data in four layers that do not compress.
-pub fn large_image(path: &Path, mib: u64) -> Outcome<()> {
+/// Writes one image for one platform, with this much random data in equal layers that do not compress.
+pub fn layered_image(path: &Path, mib: u64, layers: u64) -> Outcome<()> {
     let mut layout = Layout::create(path)?;
     let scratch = path.with_extension("layer");
-    let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
-    for layer in 0..LARGE_LAYERS {
+    let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
+    for layer in 0..layers {
         // The descriptor's digest stands before the data in a tar, so the layer is written aside first.
-        let raw = LayerTar::new(layer, (mib << 20) / LARGE_LAYERS);
+        let raw = LayerTar::new(layer, (mib << 20) / layers);
         let mut packed =
             HashingWriter::new(GzEncoder::new(HashingWriter::new(File::create(&scratch)?), Compression::none()));
         std::io::copy(&mut { raw }, &mut packed)?;
         let (encoder, diff_id) = packed.finish();
         let (file, digest) = encoder.finish()?.finish();
         let size = file.metadata()?.len();
-        layers.push(layout.stream(LAYER_GZIP, &digest, size, File::open(&scratch)?)?);
+        descriptors.push(layout.stream(LAYER_GZIP, &digest, size, File::open(&scratch)?)?);
         diff_ids.push(format!("sha256:{}", hex(&diff_id)));
     }
     std::fs::remove_file(&scratch)?;
@@ -90,10 +90,9 @@ pub fn large_image(path: &Path, mib: u64) -> Outcome<()> {
             "config": {"Cmd": ["/bin/true"]}, "rootfs": {"type": "layers", "diff_ids": diff_ids},
         }),
     )?;
-    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors});
     let image = layout.json(MANIFEST, &manifest)?;
-    let names =
-        json!({"io.containerd.image.name": "bench.example/large:v1", "org.opencontainers.image.ref.name": "v1"});
+    let names = json!({"io.containerd.image.name": LAYERED, "org.opencontainers.image.ref.name": "v1"});
     layout.finish(vec![with(image, "annotations", names)])?;
     Ok(())
 }

@@ -3,14 +3,17 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use crate::Outcome;
-use crate::client::Received;
+use crate::client::{Received, SKIMMED};
+
+/// How much is written to a socket at a time.
+const FED: usize = 256 << 10;
 
 /// A peer on a Unix socket that answers each request with bytes it was given beforehand.
 pub struct Echo {
@@ -72,6 +75,31 @@ pub fn store(archive: &Path, copy: &Path) -> Outcome<Duration> {
     let took = start.elapsed();
     std::fs::remove_file(copy)?;
     Ok(took)
+}
+
+/// The time to read files and write them to a Unix socket, whose other end reads everything and keeps nothing.
+pub fn feed(files: &[PathBuf]) -> Outcome<Duration> {
+    let (mut near, mut far) = UnixStream::pair()?;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(move || -> std::io::Result<()> {
+            let mut buffer = vec![0; FED];
+            for path in files {
+                let mut file = File::open(path)?;
+                loop {
+                    match file.read(&mut buffer)? {
+                        0 => break,
+                        count => near.write_all(&buffer[..count])?,
+                    }
+                }
+            }
+            Ok(())
+        });
+        let mut buffer = vec![0; SKIMMED];
+        while far.read(&mut buffer)? > 0 {}
+        writer.join().map_err(|_| "writing to a socket panicked")??;
+        Ok(start.elapsed())
+    })
 }
 
 /// Reads a file once, so that it lies in the page cache, then lets the disk finish what it owes to earlier runs.

@@ -1,4 +1,4 @@
-//! Rows about loading: time, memory, and the data root the other rows go on with.
+//! Rows about loading, and pruning it all again: time, memory, and the data root the other rows go on with.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::aims;
 use crate::limits;
 use crate::process::Daemon;
+use crate::removals;
 use crate::report::{Report, Row, Samples, Unit};
 
 /// How long a daemon is left alone before its memory is read.
@@ -20,17 +21,21 @@ pub struct Plan<'a> {
     load_aim: &'static str,
     rest_aim: &'static str,
     peak_aim: &'static str,
+    /// How many images are pruned after each load; none where absent.
+    pruned: Option<u32>,
 }
 
 impl<'a> Plan<'a> {
     pub fn many(archive: &'a Path, images: u32, runs: u32) -> Plan<'a> {
         let scope = format!("{images} images");
-        Plan { archive, scope, runs, load_aim: aims::load(images), rest_aim: aims::rest(images), peak_aim: "" }
+        let (load_aim, rest_aim) = (aims::load(images), aims::rest(images));
+        Plan { archive, scope, runs, load_aim, rest_aim, peak_aim: "", pruned: Some(images) }
     }
 
-    pub fn large(archive: &'a Path, mib: u64, runs: u32) -> Plan<'a> {
-        let scope = format!("1 image of {mib} MiB");
-        Plan { archive, scope, runs, load_aim: aims::LARGE_LOAD, rest_aim: "", peak_aim: aims::LARGE_PEAK }
+    pub fn large(archive: &'a Path, scope: &str, runs: u32) -> Plan<'a> {
+        let scope = scope.to_owned();
+        let (load_aim, peak_aim) = (aims::LARGE_LOAD, aims::LARGE_PEAK);
+        Plan { archive, scope, runs, load_aim, rest_aim: "", peak_aim, pruned: None }
     }
 }
 
@@ -39,6 +44,7 @@ pub fn measure(report: &mut Report, plan: &Plan, work: &Path) -> Outcome<PathBuf
     let data_root = work.join("data");
     let (mut start, mut load, mut limit) = (Samples::default(), Samples::default(), Samples::default());
     let (mut empty, mut rest, mut peak) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut prune, mut unlink) = (Samples::default(), Samples::default());
     for run in 0..plan.runs {
         eprintln!("{}: load, run {} of {}", plan.scope, run + 1, plan.runs);
         if data_root.exists() {
@@ -57,6 +63,20 @@ pub fn measure(report: &mut Report, plan: &Plan, work: &Path) -> Outcome<PathBuf
         daemon.stop()?;
         limits::settle(plan.archive)?;
         limit.time(limits::store(plan.archive, &work.join("copy"))?);
+        if let Some(images) = plan.pruned {
+            let copies = work.join("copies");
+            removals::copy_all(&data_root.join("blobs/sha256"), &copies)?;
+            let daemon = Daemon::start(&data_root)?;
+            prune.time(removals::prune_all(&daemon, images)?);
+            daemon.stop()?;
+            unlink.time(removals::unlink_all(&copies)?);
+            std::fs::remove_dir(&copies)?;
+        }
+    }
+    if plan.pruned.is_some() {
+        let daemon = Daemon::start(&data_root)?;
+        load_once(&daemon, plan.archive)?;
+        daemon.stop()?;
     }
     let scope = &plan.scope;
     report.add(Row::new("empty", "start-up", Unit::Time, start));
@@ -64,6 +84,9 @@ pub fn measure(report: &mut Report, plan: &Plan, work: &Path) -> Outcome<PathBuf
     report.add(Row::new(scope, "load", Unit::Time, load).limit(limit).aim(plan.load_aim));
     report.add(Row::new(scope, "peak memory of the load", Unit::Memory, peak).aim(plan.peak_aim));
     report.add(Row::new(scope, "memory at rest after the load", Unit::Memory, rest).aim(plan.rest_aim));
+    if plan.pruned.is_some() {
+        report.add(Row::new(scope, "prune of all", Unit::Time, prune).limit(unlink));
+    }
     Ok(data_root)
 }
 

@@ -1,19 +1,24 @@
 //! Measures the daemon as a client meets it, each figure beside the physical limit of the same machine in the same minute.
 //!
 //! `cargo bench --bench daemon -- small` measures 1,000 images of three platforms with attestations, `large` 10,000, `1g` one image of a
-//! gibibyte, `all` everything; `generate` writes the images to a file and measures nothing. The table goes to standard output as Markdown,
+//! gibibyte and one of forty layers, `all` everything; `generate` writes the images to a file and measures nothing. The table goes to standard output as Markdown,
 //! progress to standard error. The binary measured is the one cargo built for this bench, or the one `LOADLINE_BIN` names.
 
 mod aims;
 mod answers;
 mod client;
+mod contents;
 mod generate;
 mod layout;
 mod limits;
 mod loads;
+mod plain;
 mod process;
+mod registry;
+mod removals;
 mod report;
 mod statements;
+mod transfers;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -39,14 +44,23 @@ enum Command {
     Small(Effort),
     /// 10,000 images of three platforms with attestations
     Large(Effort),
-    /// One image of 1 GiB in four layers
+    /// One image of 1 GiB in four layers and one of forty small ones: load, pull, push, save
     #[command(name = "1g")]
     OneGibibyte(Effort),
     /// Everything
     All(Effort),
     /// Write an OCI layout of synthetic images to a tar file
     Generate(Generate),
+    /// Serve the image of an archive as a registry does, for the rows about pull and push
+    #[command(hide = true)]
+    Registry { archive: PathBuf },
 }
+
+/// Layers of the large image.
+const LARGE_LAYERS: u64 = 4;
+
+/// Layers of the image that has many, each of one MiB.
+const MANY_LAYERS: u64 = 40;
 
 /// How much is measured, and how often.
 #[derive(Args, Clone)]
@@ -83,6 +97,7 @@ fn main() -> Outcome<()> {
     let arguments = Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
     let report = match arguments.command {
         Command::Generate(wanted) => return write_archive(&wanted),
+        Command::Registry { archive } => return registry::serve(&archive),
         Command::Small(effort) => many_images(&effort, &[1_000])?,
         Command::Large(effort) => many_images(&effort, &[10_000])?,
         Command::OneGibibyte(effort) => large_image(&effort)?,
@@ -98,7 +113,7 @@ fn main() -> Outcome<()> {
 
 fn write_archive(wanted: &Generate) -> Outcome<()> {
     if wanted.large {
-        return generate::large_image(&wanted.out, wanted.mib);
+        return generate::layered_image(&wanted.out, wanted.mib, LARGE_LAYERS);
     }
     let blobs = ManyImages { images: wanted.images, platforms: wanted.platforms.into() }.write(&wanted.out)?;
     eprintln!("{} images, {blobs} blobs: {}", wanted.images, wanted.out.display());
@@ -115,17 +130,24 @@ fn many_images(effort: &Effort, usual: &[u32]) -> Outcome<Report> {
         ManyImages { images, platforms: 3 }.write(&archive)?;
         let loaded = loads::measure(&mut report, &loads::Plan::many(&archive, images, effort.runs), work.path())?;
         answers::measure(&mut report, &loaded, images, effort.runs)?;
+        removals::measure(&mut report, &loaded, images, effort.runs, work.path())?;
     }
     Ok(report)
 }
 
 fn large_image(effort: &Effort) -> Outcome<Report> {
-    let work = work_directory()?;
-    let archive = work.path().join("large.tar");
-    eprintln!("generating an image of {} MiB", effort.mib);
-    generate::large_image(&archive, effort.mib)?;
     let mut report = Report::default();
-    loads::measure(&mut report, &loads::Plan::large(&archive, effort.mib, effort.runs), work.path())?;
+    for (mib, layers) in [(effort.mib, LARGE_LAYERS), (MANY_LAYERS, MANY_LAYERS)] {
+        let work = work_directory()?;
+        let archive = work.path().join("image.tar");
+        eprintln!("generating an image of {mib} MiB in {layers} layers");
+        generate::layered_image(&archive, mib, layers)?;
+        let scope = format!("1 image of {mib} MiB in {layers} layers");
+        if layers == LARGE_LAYERS {
+            loads::measure(&mut report, &loads::Plan::large(&archive, &scope, effort.runs), work.path())?;
+        }
+        transfers::measure(&mut report, &archive, &scope, effort.runs, work.path())?;
+    }
     Ok(report)
 }
 

@@ -63,6 +63,11 @@ impl Daemon {
         Ok(kibibytes / 1024.0)
     }
 
+    /// How long processors have worked for the daemon.
+    pub fn processor_time(&self) -> Outcome<Duration> {
+        processor_time(&self.child.id().to_string())
+    }
+
     /// Asks the daemon to end and waits for it; an exit that is not clean is an error.
     pub fn stop(mut self) -> Outcome<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
@@ -97,6 +102,16 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How long processors have worked for a process, in its own code and in the kernel.
+pub fn processor_time(process: &str) -> Outcome<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name before it may hold spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: Result<Vec<u64>, _> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect();
+    // Linux tells user space a hundred of a second, whatever it counts itself.
+    Ok(Duration::from_millis(10 * ticks?.iter().sum::<u64>()))
 }
 
 fn binary() -> PathBuf {

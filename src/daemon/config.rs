@@ -14,6 +14,9 @@ use crate::engine::{Proxies, PullAttestations};
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
 
+/// Where Docker keeps the certificates of registries; it need not exist.
+const DEFAULT_CERTS_DIR: &str = "/etc/docker/certs.d";
+
 /// The group that may use the socket if nothing else is said and the group exists.
 const DEFAULT_GROUP: &str = "docker";
 
@@ -32,6 +35,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Mirrors of Docker Hub: http or https URLs that end with a slash, first one first.
     pub registry_mirrors: Vec<String>,
+    /// The directory with the certificates of single registries.
+    pub registry_certs_dir: PathBuf,
     /// How many layers are fetched at a time, in all pulls together.
     pub max_concurrent_downloads: NonZeroU32,
     /// How many layers are sent at a time, in all pushes together.
@@ -131,17 +136,18 @@ impl Config {
         let debug = flags.debug.or(file.debug).unwrap_or(false);
         let mut config = Self {
             sockets: sockets(&list(flags.hosts, file.hosts), environment)?,
-            data_root: match flags.data_root.or(file.data_root) {
-                Some(path) if path.as_os_str().is_empty() => {
-                    return Err(Error::invalid("the data root must not be empty"));
-                }
-                Some(path) => path,
-                None => default_data_root(environment)?,
-            },
+            data_root: given_data_root(flags.data_root.or(file.data_root), environment)?,
             log_level: if debug { LogLevel::Debug } else { level },
             group: socket_group(flags.group.or(file.group), environment)?,
             insecure_registries: list(flags.insecure_registries, file.insecure_registries),
             registry_mirrors: list(flags.registry_mirrors, file.registry_mirrors),
+            registry_certs_dir: match flags.registry_certs_dir.or(file.registry_certs_dir) {
+                Some(path) if path.as_os_str().is_empty() => {
+                    return Err(Error::invalid("registry-certs-dir must not be empty"));
+                }
+                Some(path) => path,
+                None => DEFAULT_CERTS_DIR.into(),
+            },
             max_concurrent_downloads: at_least_one(
                 "max-concurrent-downloads",
                 flags.max_concurrent_downloads.or(file.max_concurrent_downloads).unwrap_or(3),
@@ -219,6 +225,7 @@ fn refuse_conflicts(flags: &Flags, file: &File, path: &Path) -> Result<()> {
     both("group", given(flags.group.as_ref()), given(file.group.as_ref()));
     both("insecure-registries", given(insecure), given(file.insecure_registries.as_ref()));
     both("registry-mirrors", given(masked(mirrors).as_ref()), given(masked(file.registry_mirrors.as_ref()).as_ref()));
+    both("registry-certs-dir", given(flags.registry_certs_dir.as_ref()), given(file.registry_certs_dir.as_ref()));
     both(
         "max-concurrent-downloads",
         given(flags.max_concurrent_downloads.as_ref()),
@@ -276,6 +283,31 @@ fn default_socket(environment: &Environment) -> Result<PathBuf> {
             "no place for the socket: XDG_RUNTIME_DIR is not set; name one with --host unix:///path/to/socket",
         )
     })
+}
+
+/// The data root that a flag, or else the configuration file, names; or the default.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] where there is no place for data, or the configuration file is wrong or not there.
+pub fn data_root(flag: Option<PathBuf>, config_file: Option<&Path>, environment: &Environment) -> Result<PathBuf> {
+    if flag.is_some() {
+        return given_data_root(flag, environment);
+    }
+    let path = config_file.unwrap_or(&environment.config_file);
+    match File::read(path)? {
+        None if config_file.is_some() => {
+            Err(Error::invalid(format!("{}: no such configuration file", path.display())))
+        }
+        file => given_data_root(file.unwrap_or_default().data_root, environment),
+    }
+}
+
+fn given_data_root(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
+    match given {
+        Some(path) if path.as_os_str().is_empty() => Err(Error::invalid("the data root must not be empty")),
+        Some(path) => Ok(path),
+        None => default_data_root(environment),
+    }
 }
 
 fn default_data_root(environment: &Environment) -> Result<PathBuf> {

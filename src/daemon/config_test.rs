@@ -161,3 +161,14 @@ fn limits_of_transfers_are_at_least_one() {
     assert_eq!(refusal(&["--max-concurrent-downloads", "0"]), "max-concurrent-downloads must be at least 1");
     assert_eq!(load(&["--max-concurrent-uploads", "1"]).unwrap().max_concurrent_uploads.get(), 1);
 }
+
+#[test]
+fn certificates_of_registries_are_where_docker_keeps_them_or_elsewhere() {
+    assert_eq!(load(&[]).unwrap().registry_certs_dir, Path::new("/etc/docker/certs.d"));
+    assert_eq!(load(&["--registry-certs-dir", "/certs"]).unwrap().registry_certs_dir, Path::new("/certs"));
+    let file = r#"{"registry-certs-dir": "/certs"}"#;
+    assert_eq!(with_file(file, &[]).unwrap().registry_certs_dir, Path::new("/certs"));
+    assert!(with_file(file, &["--registry-certs-dir", "/other"]).unwrap_err().public().contains("registry-certs-dir"));
+    let error = with_file(r#"{"registry-certs-dir": ""}"#, &[]).unwrap_err();
+    assert_eq!(error.public(), "registry-certs-dir must not be empty");
+}

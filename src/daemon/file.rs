@@ -23,6 +23,7 @@ pub struct File {
     pub group: Option<String>,
     pub insecure_registries: Option<Vec<String>>,
     pub registry_mirrors: Option<Vec<String>>,
+    pub registry_certs_dir: Option<PathBuf>,
     pub max_concurrent_downloads: Option<u32>,
     pub max_concurrent_uploads: Option<u32>,
     pub pull_attestations: Option<String>,
@@ -61,6 +62,7 @@ impl File {
             group: take(&mut keys, "group")?,
             insecure_registries: take(&mut keys, "insecure-registries")?,
             registry_mirrors: take(&mut keys, "registry-mirrors")?,
+            registry_certs_dir: take(&mut keys, "registry-certs-dir")?,
             max_concurrent_downloads: take(&mut keys, "max-concurrent-downloads")?,
             max_concurrent_uploads: take(&mut keys, "max-concurrent-uploads")?,
             pull_attestations: take(&mut keys, "pull-attestations")?,
@@ -92,7 +94,7 @@ mod tests {
         let file = File::parse(
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
-                "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "pull-attestations": "all"}"#,
+                "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "pull-attestations": "all"}"#,
         )
         .unwrap();
         let expected = File {
@@ -103,6 +105,7 @@ mod tests {
             group: Some("staff".into()),
             insecure_registries: Some(vec!["10.0.0.0/8".into()]),
             registry_mirrors: Some(vec!["https://mirror.example".into()]),
+            registry_certs_dir: Some("/certs".into()),
             max_concurrent_downloads: Some(7),
             max_concurrent_uploads: Some(2),
             pull_attestations: Some("all".into()),

@@ -17,6 +17,7 @@ pub fn open_engine(config: &Config) -> Result<Engine> {
     let mut settings = Settings::new(&config.data_root);
     settings.registry.insecure.clone_from(&config.insecure_registries);
     settings.registry.mirrors.clone_from(&config.registry_mirrors);
+    settings.registry.certs_dir.clone_from(&config.registry_certs_dir);
     settings.registry.proxies = config.proxies.clone();
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
     settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;

@@ -13,11 +13,11 @@ const ATTESTATION_MANIFEST: &str = "attestation-manifest";
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 /// An in-toto statement, as the manifest that holds it describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    pub descriptor: Descriptor,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statement<'a> {
+    pub descriptor: &'a Descriptor,
     /// The URI that says what kind of claim the statement makes.
-    pub predicate_type: String,
+    pub predicate_type: &'a str,
 }
 
 /// Whether a descriptor in an index stands for something other than an image, by BuildKit's mark.
@@ -39,12 +39,15 @@ pub fn is_placeholder(platform: &Platform) -> bool {
     platform.os == "unknown" && platform.architecture == "unknown"
 }
 
+/// What a descriptor says of the in-toto statement that it points at; `None` where it has no predicate type, and so points
+/// at something else.
+pub fn statement(descriptor: &Descriptor) -> Option<Statement<'_>> {
+    Some(Statement { descriptor, predicate_type: descriptor.annotations.get(PREDICATE_TYPE)? })
+}
+
 /// The statements of an attestation manifest, in its order: layers without a predicate type are none.
-pub fn statements(manifest: &Manifest) -> impl Iterator<Item = Statement> + '_ {
-    manifest.layers.iter().filter_map(|layer| {
-        let predicate_type = layer.annotations.get(PREDICATE_TYPE)?.to_owned();
-        Some(Statement { descriptor: layer.clone(), predicate_type })
-    })
+pub fn statements(manifest: &Manifest) -> impl Iterator<Item = Statement<'_>> {
+    manifest.layers.iter().filter_map(statement)
 }
 
 /// Whether a referrer holds in-toto statements that may be listed beside those of an attestation manifest.
@@ -86,9 +89,6 @@ mod tests {
             artifact_type: None,
         };
         let found: Vec<_> = statements(&manifest).collect();
-        assert_eq!(
-            found,
-            [Statement { descriptor: statement, predicate_type: "https://slsa.dev/provenance/v1".into() }]
-        );
+        assert_eq!(found, [Statement { descriptor: &statement, predicate_type: "https://slsa.dev/provenance/v1" }]);
     }
 }

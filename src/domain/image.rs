@@ -1,19 +1,22 @@
 //! What the engine tells of images: the newest shape of every answer, before a facade gives it a form.
 
-use super::attestation::Statement;
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
 use super::descriptor::{Descriptor, StringMap};
-use super::manifest::{HistoryStep, ImageConfig};
+use super::manifest::{ConfigSummary, Document, HistoryStep, ImageConfig, Manifest};
 use super::{Digest, Platform};
 
-/// One image as a list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageSummary {
+/// One image as a list shows it: a view of what is kept, so that no list copies its images.
+#[derive(Clone, Debug)]
+pub struct ImageSummary<'a> {
     /// What the names point at, with the annotations of the last name in order.
-    pub target: Descriptor,
+    pub target: &'a Descriptor,
     /// Seconds since the Unix epoch; 0 where no configuration is here.
     pub created: i64,
-    /// The labels of the platform that fits the host best.
-    pub labels: StringMap,
+    /// The labels of the platform that fits the host best; absent where no configuration is here.
+    pub labels: Option<&'a StringMap>,
     /// Familiar names with their tags, sorted; empty for a dangling image.
     pub repo_tags: Vec<String>,
     /// One repository with the target's digest; empty for a dangling image.
@@ -21,31 +24,95 @@ pub struct ImageSummary {
     /// Bytes of all content of the image that is here.
     pub size: u64,
     /// What stands under the image's index, or the image's one manifest, in order.
-    pub manifests: Vec<ManifestSummary>,
+    pub manifests: &'a [ManifestSummary],
     /// The repositories that the image was pulled from, with their registries; empty where it came otherwise.
-    pub sources: Vec<String>,
+    pub sources: &'a [String],
 }
 
-/// One manifest of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A descriptor, shared with the document that it stands in.
+#[derive(Clone, Debug)]
+pub struct SharedDescriptor(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Alone(Arc<Descriptor>),
+    /// The child of an index at a position, which was looked at when this was made.
+    Child(Arc<Document>, usize),
+}
+
+impl SharedDescriptor {
+    /// The child of an index at a position; `None` where the document is no index or has no such child.
+    pub fn child(document: &Arc<Document>, at: usize) -> Option<Self> {
+        match document.as_ref() {
+            Document::Index(index) if at < index.manifests.len() => Some(Self(Place::Child(document.clone(), at))),
+            _ => None,
+        }
+    }
+}
+
+impl From<Descriptor> for SharedDescriptor {
+    fn from(descriptor: Descriptor) -> Self {
+        Self(Place::Alone(Arc::new(descriptor)))
+    }
+}
+
+impl Deref for SharedDescriptor {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        match &self.0 {
+            Place::Alone(descriptor) => descriptor,
+            Place::Child(document, at) => match document.as_ref() {
+                Document::Index(index) => &index.manifests[*at],
+                Document::Manifest(_) => unreachable!("only an index has children"),
+            },
+        }
+    }
+}
+
+/// One manifest of an image. It shares what it tells with the catalog.
+#[derive(Clone, Debug)]
 pub struct ManifestSummary {
-    pub descriptor: Descriptor,
+    pub descriptor: SharedDescriptor,
+    /// The document that the descriptor points at; absent where its blob is not here.
+    pub document: Option<Arc<Document>>,
+    pub kind: ManifestKind,
+    /// The configuration of an image; absent where it is not here.
+    pub config: Option<Arc<ConfigSummary>>,
     /// Whether the manifest and every blob that it names are here.
     pub available: bool,
     /// Bytes of its content that are here, the manifest itself included.
     pub content_size: u64,
-    pub kind: ManifestKind,
 }
 
 /// What a manifest stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestKind {
     /// An image of one platform.
-    Image { platform: Platform },
-    /// Statements about the manifest `subject`; `statements` is absent where the attestation manifest's blob is not here.
-    Attestation { subject: Digest, statements: Option<Vec<Statement>> },
+    Image,
+    /// Statements about the manifest of that digest.
+    Attestation(Digest),
     /// Anything else.
     Unknown,
+}
+
+impl ManifestSummary {
+    /// The manifest itself; absent where its blob is not here.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match self.document.as_deref()? {
+            Document::Manifest(manifest) => Some(manifest),
+            Document::Index(_) => None,
+        }
+    }
+
+    /// The platform of an image: what the configuration says, or else the descriptor beside it.
+    pub fn platform(&self) -> Cow<'_, Platform> {
+        match (self.config.as_deref(), self.descriptor.platform.as_deref()) {
+            (Some(config), _) if !config.platform.os.is_empty() => Cow::Borrowed(&config.platform),
+            (_, Some(platform)) => Cow::Owned(platform.normalized()),
+            _ => Cow::Owned(Platform::default()),
+        }
+    }
 }
 
 /// One image, or one platform of it, in full.

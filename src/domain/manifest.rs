@@ -199,7 +199,8 @@ impl ConfigSummary {
 
 /// An image configuration of the OCI image specification, with Docker's additions.
 ///
-/// Fields are read one by one and leniently: what is missing or of another type is absent.
+/// Fields are read one by one and leniently: what is missing or of another type is absent. The default has none.
+#[derive(Default)]
 pub struct ImageConfig(serde_json::Map<String, serde_json::Value>);
 
 /// One step of an image's history.

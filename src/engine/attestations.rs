@@ -8,7 +8,7 @@ use super::summary::Tree;
 use super::{Blob, Engine, Inner};
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;
-use crate::domain::{Digest, Error, Kind, Platform, Result};
+use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Result};
 use crate::store::ReadAt;
 
 /// Which statements to find.
@@ -21,13 +21,14 @@ pub struct AttestationQuery {
 }
 
 impl Engine {
-    /// The statements about a platform, without their bodies: those of every attestation manifest in the image's index
-    /// (nested ones included), in order, then those of referrers of the platform's manifest. Empty where there are none.
+    /// The statements about a platform, as the manifests that hold them describe them: those of every attestation manifest
+    /// in the image's index (nested ones included), in order, then those of referrers of the platform's manifest. Empty
+    /// where there are none. [`attestation::statement`] tells what each claims.
     ///
     /// # Errors
     /// `NotFound` where there is no such image, no manifest for the platform, or an attestation manifest's blob is not
     /// here; the texts tell which.
-    pub async fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Statement>> {
+    pub async fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
         // In memory only, and short.
         self.0.attestations(name, query)
     }
@@ -37,7 +38,7 @@ impl Engine {
     /// # Errors
     /// Besides those of [`Engine::attestations`]: `NotFound` where a statement's blob is not here, `DataLoss` where it
     /// is not valid JSON.
-    pub async fn attestation_bodies(&self, name: &str, query: &AttestationQuery) -> Result<Vec<(Statement, Blob)>> {
+    pub async fn attestation_bodies(&self, name: &str, query: &AttestationQuery) -> Result<Vec<(Descriptor, Blob)>> {
         let (name, query) = (name.to_owned(), query.clone());
         self.blocking(move |inner| {
             let statements = inner.attestations(&name, &query)?;
@@ -48,7 +49,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Statement>> {
+    fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
         let state = self.catalog.state();
         let image = resolve(&state, name)?;
         let target = &image.record.target;
@@ -70,26 +71,27 @@ impl Inner {
         } else {
             &target.digest
         };
-        let mut statements = Vec::new();
+        let mut found = Vec::new();
         for branch in tree.attestations_of(subject) {
-            let manifest = branch.manifest.ok_or_else(|| {
-                Error::not_found(format!("attestation manifest {} is not available locally", branch.descriptor.digest))
+            let manifest = branch.manifest().ok_or_else(|| {
+                let digest = &branch.descriptor.digest;
+                Error::not_found(format!("reading blob {digest}: NotFound: content digest {digest}: not found"))
             })?;
-            statements.extend(attestation::statements(manifest));
+            found.extend(attestation::statements(manifest));
         }
         // BuildKit's attestation manifests name their subject as well; those in the index were read above.
         let listed = |digest: &Digest| tree.manifests.iter().any(|branch| branch.descriptor.digest == *digest);
         for (_, manifest) in state.attesting_referrers(subject).filter(|(digest, _)| !listed(digest)) {
-            statements.extend(attestation::statements(manifest));
+            found.extend(attestation::statements(manifest));
         }
-        if !query.types.is_empty() {
-            statements.retain(|statement| query.types.contains(&statement.predicate_type));
-        }
-        Ok(statements)
+        let wanted = |statement: &Statement<'_>| {
+            query.types.is_empty() || query.types.iter().any(|wanted| wanted == statement.predicate_type)
+        };
+        Ok(found.into_iter().filter(wanted).map(|statement| statement.descriptor.clone()).collect())
     }
 
-    fn open_statement(&self, statement: Statement) -> Result<(Statement, Blob)> {
-        let digest = &statement.descriptor.digest;
+    fn open_statement(&self, statement: Descriptor) -> Result<(Descriptor, Blob)> {
+        let digest = &statement.digest;
         let blob = self.open_blob(digest).map_err(|e| match e.kind() {
             Kind::NotFound => {
                 Error::not_found(format!("attestation statement {digest} is not available locally")).with_cause(e)

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
-use super::summary;
+use super::summary::Tree;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
 use crate::domain::{Descriptor, Digest, Reference};
@@ -23,7 +23,6 @@ const FRAGMENT_BUDGET: usize = 96 << 20;
 pub(super) struct Catalog {
     state: RwLock<State>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
-    fragment_bytes: AtomicUsize,
 }
 
 /// A map whose keys are digests of content that is here.
@@ -56,9 +55,7 @@ impl Hasher for FirstBytes {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) generation: u64,
-    blobs: ByDigest<BlobRecord>,
-    documents: ByDigest<Arc<Document>>,
-    configs: ByDigest<Arc<ConfigSummary>>,
+    blobs: ByDigest<Entry>,
     /// Full names, or for an image without one the digest of its target.
     names: BTreeMap<String, Arc<NameRecord>>,
     /// Names by the digest that they point at.
@@ -69,10 +66,20 @@ pub(super) struct State {
     referrers: HashMap<Digest, Vec<Digest>>,
 }
 
+/// A blob that is here, with what was read from it. The bytes of one may be read both ways: whoever makes an image decides
+/// what its descriptors call them.
+pub(super) struct Entry {
+    pub(super) record: BlobRecord,
+    pub(super) document: Option<Arc<Document>>,
+    pub(super) config: Option<Arc<ConfigSummary>>,
+}
+
 /// The images of one generation, newest first.
 pub(super) struct Snapshot {
-    pub(super) generation: u64,
+    generation: u64,
     pub(super) rows: Vec<Arc<Row>>,
+    /// How many bytes of the rows' fragments are kept.
+    fragment_bytes: AtomicUsize,
 }
 
 /// One image in a snapshot.
@@ -84,7 +91,9 @@ pub(super) struct Row {
     pub(super) config: Option<Arc<ConfigSummary>>,
     /// Its names, sorted; empty where it is dangling.
     pub(super) names: Vec<Reference>,
-    fingerprint: u64,
+    pub(super) tree: Tree,
+    /// The repositories that it was pulled from.
+    pub(super) sources: Sources,
     fragments: Mutex<Vec<(u32, Bytes)>>,
 }
 
@@ -115,16 +124,16 @@ impl Applied {
 
 impl Catalog {
     pub(super) fn new(contents: Contents) -> Self {
-        let mut state = State { blobs: contents.blobs.into_iter().collect(), ..State::default() };
-        for (digest, document) in contents.documents {
-            state.add_document(digest, document);
-        }
-        state.configs = contents.configs.into_iter().map(|(digest, config)| (digest, Arc::new(config))).collect();
+        let mut state = State::default();
+        state.blobs.reserve(contents.blobs.len());
+        contents.blobs.into_iter().for_each(|(digest, record)| state.add_blob(digest, record));
+        contents.documents.into_iter().for_each(|(digest, document)| state.add_document(digest, document));
+        contents.configs.into_iter().for_each(|(digest, config)| state.add_config(&digest, config));
         for (name, record) in contents.names {
             state.set_name(name, record);
         }
         state.sources = contents.sources.into_iter().collect();
-        Self { state: RwLock::new(state), snapshot: Mutex::default(), fragment_bytes: AtomicUsize::new(0) }
+        Self { state: RwLock::new(state), snapshot: Mutex::default() }
     }
 
     /// The present state. Held for moments only, and never across an await.
@@ -136,15 +145,9 @@ impl Catalog {
     pub(super) fn apply(&self, applied: Applied) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.generation += 1;
-        for (digest, record) in applied.blobs {
-            state.blobs.entry(digest).or_insert(record);
-        }
-        for (digest, document) in applied.documents {
-            state.add_document(digest, document);
-        }
-        for (digest, config) in applied.configs {
-            state.configs.insert(digest, Arc::new(config));
-        }
+        applied.blobs.into_iter().for_each(|(digest, record)| state.add_blob(digest, record));
+        applied.documents.into_iter().for_each(|(digest, document)| state.add_document(digest, document));
+        applied.configs.into_iter().for_each(|(digest, config)| state.add_config(&digest, config));
         for (name, record) in applied.names {
             state.remove_name(&name);
             if let Some(record) = record {
@@ -170,19 +173,16 @@ impl Catalog {
         if let Some(snapshot) = kept.as_ref().filter(|snapshot| snapshot.generation == state.generation) {
             return snapshot.clone();
         }
-        let mut old: HashMap<Digest, Arc<Row>> = kept
-            .take()
-            .map(|snapshot| snapshot.rows.iter().map(|row| (row.target.digest.clone(), row.clone())).collect())
-            .unwrap_or_default();
-        let mut rows: Vec<Arc<Row>> = state
-            .targets
-            .iter()
-            .filter_map(|(target, names)| {
-                let row = Row::new(&state, names)?;
-                let same = old.remove(target).filter(|old| old.is_same(&row));
-                Some(same.unwrap_or_else(|| Arc::new(row)))
-            })
-            .collect();
+        let old = kept.take();
+        let old: HashMap<&Digest, &Arc<Row>> =
+            old.iter().flat_map(|old| &old.rows).map(|row| (&row.target.digest, row)).collect();
+        let row = |(target, names): &(&Digest, &Vec<String>)| {
+            let row = Row::new(&state, names)?;
+            let same = old.get(target).filter(|old| old.is_same(&row));
+            Some(same.map_or_else(|| Arc::new(row), |same| Arc::clone(same)))
+        };
+        let targets: Vec<(&Digest, &Vec<String>)> = state.targets.iter().collect();
+        let mut rows = collect_by_two(&targets, &row);
         // Names make the order of images of one second the same every time.
         rows.sort_by(|a, b| {
             b.created
@@ -190,39 +190,46 @@ impl Catalog {
                 .then_with(|| a.names.cmp(&b.names))
                 .then_with(|| a.target.digest.cmp(&b.target.digest))
         });
-        let snapshot = Arc::new(Snapshot { generation: state.generation, rows });
-        let total: usize = snapshot.rows.iter().map(|row| row.fragment_bytes()).sum();
-        self.fragment_bytes.store(total, Ordering::Relaxed);
+        let fragment_bytes = rows.iter().map(|row| row.fragment_bytes()).sum::<usize>().into();
+        let snapshot = Arc::new(Snapshot { generation: state.generation, rows, fragment_bytes });
         *kept = Some(snapshot.clone());
         snapshot
     }
+}
 
+/// What a function makes of items, in their order. Two threads share many items between them: a list of ten thousand images
+/// waits for this after every change.
+fn collect_by_two<T: Sync, R: Send>(items: &[T], make: &(impl Fn(&T) -> Option<R> + Sync)) -> Vec<R> {
+    const MANY: usize = 512;
+    if items.len() < MANY {
+        return items.iter().filter_map(make).collect();
+    }
+    let (front, back) = items.split_at(items.len() / 2);
+    std::thread::scope(|scope| {
+        let back = scope.spawn(|| back.iter().filter_map(make).collect::<Vec<R>>());
+        let mut made: Vec<R> = front.iter().filter_map(make).collect();
+        made.extend(back.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        made
+    })
+}
+
+impl Snapshot {
     /// The rendered form of a row, from memory where it was rendered before.
-    pub(super) fn fragment(
-        &self,
-        snapshot: &Snapshot,
-        row: &Row,
-        form: u32,
-        render: impl FnOnce(&State) -> Vec<u8>,
-    ) -> Bytes {
+    pub(super) fn fragment(&self, row: &Row, form: u32, render: impl FnOnce() -> Vec<u8>) -> Bytes {
         let find =
             |fragments: &[(u32, Bytes)]| fragments.iter().find(|(f, _)| *f == form).map(|(_, bytes)| bytes.clone());
         if let Some(bytes) = find(&row.fragments.lock().unwrap_or_else(PoisonError::into_inner)) {
             return bytes;
         }
-        let state = self.state();
         // A copy of its own size: what is kept should not keep the room that was there to grow.
-        let bytes = Bytes::copy_from_slice(&render(&state));
-        // A row of an older snapshot may show what has changed since; it serves this answer and no other.
-        if state.generation == snapshot.generation {
-            if self.fragment_bytes.fetch_add(bytes.len(), Ordering::Relaxed) > FRAGMENT_BUDGET {
-                snapshot.rows.iter().for_each(|row| row.forget());
-                self.fragment_bytes.store(bytes.len(), Ordering::Relaxed);
-            }
-            let mut fragments = row.fragments.lock().unwrap_or_else(PoisonError::into_inner);
-            if find(&fragments).is_none() {
-                fragments.push((form, bytes.clone()));
-            }
+        let bytes = Bytes::copy_from_slice(&render());
+        if self.fragment_bytes.fetch_add(bytes.len(), Ordering::Relaxed) > FRAGMENT_BUDGET {
+            self.rows.iter().for_each(|row| row.forget());
+            self.fragment_bytes.store(bytes.len(), Ordering::Relaxed);
+        }
+        let mut fragments = row.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+        if find(&fragments).is_none() {
+            fragments.push((form, bytes.clone()));
         }
         bytes
     }
@@ -234,21 +241,25 @@ impl Row {
         let record = names.iter().max().and_then(|name| state.names.get(name))?;
         let mut references: Vec<Reference> = names.iter().filter_map(|name| name_reference(name)).collect();
         references.sort();
-        let tree = summary::Tree::new(state, &record.target);
+        let tree = Tree::new(state, &record.target);
         let config = tree.best().and_then(|manifest| manifest.config.clone());
         Some(Self {
             created: config.as_ref().and_then(|config| config.created).unwrap_or_default(),
             config,
-            fingerprint: tree.fingerprint(state.sources(&record.target.digest)),
+            sources: state.sources(&record.target.digest).to_vec(),
             target: record.target.clone(),
             names: references,
+            tree,
             fragments: Mutex::default(),
         })
     }
 
     /// Whether another row renders the same.
     fn is_same(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint && self.names == other.names && self.target == other.target
+        self.target == other.target
+            && self.names == other.names
+            && self.sources == other.sources
+            && self.tree.is_same(&other.tree)
     }
 
     pub(super) fn is_rendered(&self, form: u32) -> bool {
@@ -275,32 +286,32 @@ pub(super) fn is_dangling(name: &str) -> bool {
 }
 
 impl State {
+    /// A blob with what was read from it; `None` where it is not here.
+    pub(super) fn entry(&self, digest: &Digest) -> Option<&Entry> {
+        self.blobs.get(digest)
+    }
+
     /// What is known of a blob; `None` where it is not here.
     pub(super) fn blob(&self, digest: &Digest) -> Option<BlobRecord> {
-        self.blobs.get(digest).copied()
+        Some(self.entry(digest)?.record)
     }
 
     /// Every blob that is here, in no order.
     pub(super) fn blobs(&self) -> impl Iterator<Item = (&Digest, &BlobRecord)> {
-        self.blobs.iter()
+        self.blobs.iter().map(|(digest, entry)| (digest, &entry.record))
     }
 
     /// A parsed index or manifest; `None` where its blob is not here.
     pub(super) fn document(&self, digest: &Digest) -> Option<&Arc<Document>> {
-        self.documents.get(digest)
+        self.entry(digest)?.document.as_ref()
     }
 
     /// A parsed manifest; `None` where its blob is not here or is an index.
     pub(super) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
-        match self.documents.get(digest)?.as_ref() {
+        match self.document(digest)?.as_ref() {
             Document::Manifest(manifest) => Some(manifest),
             Document::Index(_) => None,
         }
-    }
-
-    /// A parsed configuration; `None` where its blob is not here.
-    pub(super) fn config(&self, digest: &Digest) -> Option<&Arc<ConfigSummary>> {
-        self.configs.get(digest)
     }
 
     /// What a stored name points at.
@@ -345,14 +356,26 @@ impl State {
             .filter(|(_, manifest)| attestation::holds_statements(manifest))
     }
 
+    fn add_blob(&mut self, digest: Digest, record: BlobRecord) {
+        self.blobs.entry(digest).or_insert(Entry { record, document: None, config: None });
+    }
+
+    /// What a blob says, if that blob is here.
     fn add_document(&mut self, digest: Digest, document: Document) {
+        let Some(entry) = self.blobs.get_mut(&digest) else { return };
+        let document = entry.document.insert(Arc::new(document));
         if let Some(subject) = document.subject() {
             let referrers = self.referrers.entry(subject.digest.clone()).or_default();
             if !referrers.contains(&digest) {
-                referrers.push(digest.clone());
+                referrers.push(digest);
             }
         }
-        self.documents.insert(digest, Arc::new(document));
+    }
+
+    fn add_config(&mut self, digest: &Digest, config: ConfigSummary) {
+        if let Some(entry) = self.blobs.get_mut(digest) {
+            entry.config = Some(Arc::new(config));
+        }
     }
 
     fn set_name(&mut self, name: String, record: NameRecord) {
@@ -371,10 +394,8 @@ impl State {
     }
 
     fn remove_blob(&mut self, digest: &Digest) {
-        self.blobs.remove(digest);
-        self.configs.remove(digest);
         self.sources.remove(digest);
-        let Some(document) = self.documents.remove(digest) else { return };
+        let Some(document) = self.blobs.remove(digest).and_then(|entry| entry.document) else { return };
         if let Some(subject) = document.subject()
             && let Some(referrers) = self.referrers.get_mut(&subject.digest)
         {

@@ -4,7 +4,7 @@ use super::inspect::lacks_platform;
 use super::resolve::resolve;
 use super::summary::Tree;
 use super::{Engine, Inner};
-use crate::domain::image::HistoryItem;
+use crate::domain::image::{HistoryItem, ManifestSummary};
 use crate::domain::platform::Matcher;
 use crate::domain::{Platform, Result};
 
@@ -33,7 +33,7 @@ impl Inner {
                 }
                 None => tree.best(),
             };
-            let Some(manifest) = shown.and_then(|branch| branch.manifest) else { return Ok(Vec::new()) };
+            let Some(manifest) = shown.and_then(ManifestSummary::manifest) else { return Ok(Vec::new()) };
             let sizes: Vec<u64> = manifest.layers.iter().map(|layer| layer.size).collect();
             (image.record.target.digest.clone(), image.repo_tags(), manifest.config.digest.clone(), sizes)
         };

@@ -6,16 +6,16 @@ use super::{Engine, Inner, moment};
 use crate::domain::image::ImageDetail;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::platform::Matcher;
-use crate::domain::{Digest, Error, Platform, Result};
+use crate::domain::{Descriptor, Digest, Error, Platform, Result};
 
 impl Engine {
     /// One image, or one platform of it.
     ///
-    /// Without a platform the answer shows the configuration that fits the host best; none where no platform's content
-    /// is here.
+    /// Without a platform the answer shows the configuration that fits the host best. A platform that the image has but
+    /// whose content is not here is shown with an empty one.
     ///
     /// # Errors
-    /// `NotFound` where there is no such image, or it has no content for the platform.
+    /// `NotFound` where there is no such image, or it is not for the platform.
     pub async fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageDetail> {
         let (name, platform) = (name.to_owned(), platform.cloned());
         self.blocking(move |inner| inner.inspect(&name, platform.as_ref())).await
@@ -30,7 +30,7 @@ impl Inner {
             let tree = Tree::new(&state, &image.record.target);
             let shown = match platform {
                 Some(platform) => {
-                    let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.config.is_some());
+                    let found = tree.matching(&Matcher::strict(platform));
                     Some(found.ok_or_else(|| lacks_platform(name, platform))?)
                 }
                 None => tree.best(),
@@ -38,7 +38,7 @@ impl Inner {
             let updated = state.names_of(&image.record.target.digest).into_iter().filter_map(|name| state.name(name));
             let detail = ImageDetail {
                 target: match (platform, shown) {
-                    (Some(_), Some(branch)) => branch.descriptor.clone(),
+                    (Some(_), Some(branch)) => Descriptor::clone(&branch.descriptor),
                     _ => image.record.target.clone(),
                 },
                 repo_tags: image.repo_tags(),
@@ -46,13 +46,16 @@ impl Inner {
                 config: None,
                 size: shown.map_or(0, |branch| branch.content_size),
                 last_tag_time: moment(updated.map(|record| record.updated_at).max().unwrap_or_default()),
-                manifests: tree.summaries(),
+                manifests: Vec::new(),
                 sources: state.sources(&image.record.target.digest).to_vec(),
             };
-            let config = shown.and_then(|branch| branch.manifest).map(|manifest| manifest.config.digest.clone());
-            (detail, config)
+            let config = shown.and_then(|branch| branch.config.as_ref().and(branch.manifest()));
+            let config = config.map(|manifest| manifest.config.digest.clone());
+            (ImageDetail { manifests: tree.manifests.into(), ..detail }, config)
         };
-        detail.config = config.map(|digest| self.read_config(&digest)).transpose()?;
+        // Docker shows a platform that is not here with a configuration without fields.
+        let none = || platform.map(|_| ImageConfig::default());
+        detail.config = config.map(|digest| self.read_config(&digest)).transpose()?.or_else(none);
         Ok(detail)
     }
 

@@ -1,6 +1,6 @@
 //! List: which images there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use super::catalog::{Row, Snapshot, State};
 use super::resolve::resolve;
 use super::summary::{Tree, summarize};
 use crate::domain::filter::Filters;
-use crate::domain::image::ImageSummary;
+use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, Reference, Result};
 
 /// The filters that a list knows.
@@ -33,7 +33,6 @@ pub struct Listing {
 
 /// One image of a list.
 pub struct ListedImage {
-    engine: Engine,
     snapshot: Arc<Snapshot>,
     row: Arc<Row>,
     /// Bytes of content that other images use too; absent where the query did not ask.
@@ -43,13 +42,9 @@ pub struct ListedImage {
 }
 
 impl ListedImage {
-    fn names(&self) -> &[Reference] {
-        self.matched.as_ref().unwrap_or(&self.row.names)
-    }
-
-    /// The image in full, as it is now.
-    pub fn summary(&self) -> ImageSummary {
-        summarize(&self.engine.0.catalog.state(), &self.row, self.names())
+    /// The image in full.
+    pub fn summary(&self) -> ImageSummary<'_> {
+        summarize(&self.row, self.matched.as_ref().unwrap_or(&self.row.names))
     }
 
     /// Whether [`ListedImage::fragment`] has the form at hand.
@@ -59,18 +54,17 @@ impl ListedImage {
 
     /// The image in one form, rendered once and kept (under a limit of bytes) for as long as it does not change. Forms
     /// are told apart by the number that the caller gives them.
-    pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary, &mut Vec<u8>)) -> Bytes {
-        if self.matched.is_some() {
-            let mut bytes = Vec::new();
-            render(&self.summary(), &mut bytes);
-            return bytes.into();
-        }
-        self.engine.0.catalog.fragment(&self.snapshot, &self.row, form, |state| {
+    pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary<'_>, &mut Vec<u8>)) -> Bytes {
+        let rendered = || {
             // Enough for most images, so that it does not grow while it is written.
             let mut bytes = Vec::with_capacity(16 << 10);
-            render(&summarize(state, &self.row, &self.row.names), &mut bytes);
+            render(&self.summary(), &mut bytes);
             bytes
-        })
+        };
+        match self.matched {
+            Some(_) => rendered().into(),
+            None => self.snapshot.fragment(&self.row, form, rendered),
+        }
     }
 }
 
@@ -102,7 +96,6 @@ impl Engine {
             .into_iter()
             .map(|row| ListedImage {
                 matched: matched(&row),
-                engine: self.clone(),
                 snapshot: snapshot.clone(),
                 shared_size: shared.as_ref().map(|sizes| sizes.get(&row.target.digest).copied().unwrap_or_default()),
                 row,
@@ -126,7 +119,7 @@ fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result
         let limit = created(name)?;
         rows.retain(|row| row.created > limit);
     }
-    narrow(state, &mut rows, filters)?;
+    narrow(&mut rows, filters)?;
     if let Some(dangling) = filters.boolean("dangling")? {
         rows.retain(|row| row.names.is_empty() == dangling);
     }
@@ -137,7 +130,7 @@ fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result
 }
 
 /// Leaves the images that were made before `until` and whose labels fit.
-pub(super) fn narrow(state: &State, rows: &mut Vec<Arc<Row>>, filters: &Filters) -> Result<()> {
+pub(super) fn narrow(rows: &mut Vec<Arc<Row>>, filters: &Filters) -> Result<()> {
     if let Some(until) = filters.until(jiff::Timestamp::now())? {
         rows.retain(|row| row.created < until.as_second());
     }
@@ -145,7 +138,7 @@ pub(super) fn narrow(state: &State, rows: &mut Vec<Arc<Row>>, filters: &Filters)
         let fits = |labels: &_| filters.labels_match("label", labels) && filters.labels_match("label!", labels);
         rows.retain(|row| {
             // Any platform of the image may be the one that fits.
-            Tree::new(state, &row.target).images().any(|image| image.config.as_ref().is_some_and(|c| fits(&c.labels)))
+            row.tree.images().any(|image| image.config.as_ref().is_some_and(|config| fits(&config.labels)))
         });
     }
     Ok(())
@@ -153,20 +146,17 @@ pub(super) fn narrow(state: &State, rows: &mut Vec<Arc<Row>>, filters: &Filters)
 
 /// For every image, how many bytes of its content belong to another image as well.
 fn shared_sizes(state: &State, snapshot: &Snapshot) -> HashMap<Digest, u64> {
-    let blobs_of = |row: &Row| -> std::collections::BTreeSet<Digest> {
-        let tree = Tree::new(state, &row.target);
-        let manifests = tree.manifests.iter().filter_map(|branch| branch.manifest);
-        manifests.flat_map(|manifest| &manifest.layers).map(|layer| layer.digest.clone()).collect()
-    };
-    let mut users: HashMap<Digest, usize> = HashMap::new();
-    for row in &snapshot.rows {
-        for digest in blobs_of(row) {
-            *users.entry(digest).or_default() += 1;
-        }
+    fn layers_of(row: &Row) -> BTreeSet<&Digest> {
+        let manifests = row.tree.manifests.iter().filter_map(ManifestSummary::manifest);
+        manifests.flat_map(|manifest| &manifest.layers).map(|layer| &layer.digest).collect()
+    }
+    let mut users: HashMap<&Digest, usize> = HashMap::new();
+    for digest in snapshot.rows.iter().flat_map(|row| layers_of(row)) {
+        *users.entry(digest).or_default() += 1;
     }
     let shared = |row: &Arc<Row>| {
-        let common = blobs_of(row).into_iter().filter(|digest| users.get(digest).is_some_and(|count| *count > 1));
-        common.filter_map(|digest| state.blob(&digest)).map(|record| record.size).sum()
+        let common = layers_of(row).into_iter().filter(|digest| users.get(digest).is_some_and(|count| *count > 1));
+        common.filter_map(|digest| state.blob(digest)).map(|record| record.size).sum()
     };
     snapshot.rows.iter().map(|row| (row.target.digest.clone(), shared(row))).collect()
 }

@@ -6,7 +6,7 @@ use super::catalog::State;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
+use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
 
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 8;
@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) reached: HashSet<Digest>,
     /// Evidence that stands beside the images: its subject, and what it is made of.
     referrers: Vec<(Digest, Plan)>,
+    /// Documents that were read, each with the type it was read as: one that is named again and again is read once.
+    read: HashSet<(Digest, MediaType)>,
 }
 
 impl Plan {
@@ -118,6 +120,9 @@ impl Plan {
                         continue;
                     }
                     if child.media_type.is_index() || child.media_type.is_manifest() {
+                        if !self.read.insert((child.digest.clone(), child.media_type.clone())) {
+                            continue;
+                        }
                         let document = decode(source, child)?;
                         self.descend(source, child, document, &[], depth + 1)?;
                     } else {

@@ -27,7 +27,8 @@ pub struct Pruned {
 
 impl Engine {
     /// Removes images without a name (or with the filter `dangling=false` all images) that pass the filters, and all
-    /// content that nothing refers to. What a running operation holds stays.
+    /// content that nothing refers to, with what downloads that ended early have left. What a running operation holds
+    /// stays.
     ///
     /// # Errors
     /// `InvalidArgument` for filters that are not known or not well formed.
@@ -54,7 +55,7 @@ impl Inner {
         let (going, sweep) = {
             let state = self.catalog.state();
             rows.retain(|row| row.names.is_empty() || !dangling_only);
-            narrow(&state, &mut rows, filters)?;
+            narrow(&mut rows, filters)?;
             let going = rows.iter().map(|row| Going {
                 target: row.target.digest.clone(),
                 names: row.names.iter().map(|name| name.familiar()).collect(),
@@ -66,7 +67,8 @@ impl Inner {
             (going, Sweep { candidates: None, ..sweep_of(&state, targets) })
         };
         let collected = self.sweep_locked(sweep)?;
-        let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
+        let reclaimed = collected.bytes + self.store.forget_partials();
+        let mut pruned = Pruned { removed: Vec::new(), reclaimed };
         let mut told = HashSet::new();
         for image in going {
             let id = image.target.to_string();

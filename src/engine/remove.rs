@@ -108,7 +108,7 @@ impl Inner {
             let state = self.catalog.state();
             let target = resolve_target(&state, name)?.record.target.clone();
             let tree = Tree::new(&state, &target);
-            let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.manifest.is_some());
+            let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.manifest().is_some());
             let manifest = found.ok_or_else(|| lacks_platform(name, platform))?.descriptor.digest.clone();
             if manifest == target.digest {
                 let text = format!(

@@ -82,9 +82,9 @@ impl Resolved {
         Self { record, names, by_name: None }
     }
 
-    /// The names with their tags, as lists show them.
+    /// The names as lists show them: with their tags, or the digest that they were pulled by.
     pub(super) fn repo_tags(&self) -> Vec<String> {
-        self.names.iter().filter(|name| name.tag().is_some()).map(Reference::familiar).collect()
+        self.names.iter().map(Reference::familiar).collect()
     }
 
     /// Every repository of the image with its digest.
@@ -115,10 +115,10 @@ pub(super) fn find_named(state: &State, reference: &Reference) -> Option<Arc<Nam
 /// written for Docker's older store send such digests.
 fn holder(state: &State, digest: &Digest) -> Option<Digest> {
     // Only what was parsed can be under an image, so that most misses cost one look.
-    state.document(digest).map(drop).or_else(|| state.config(digest).map(drop))?;
+    state.entry(digest).filter(|entry| entry.document.is_some() || entry.config.is_some())?;
     let holds = |target| {
         Tree::new(state, target).images().any(|branch| {
-            branch.descriptor.digest == *digest || branch.manifest.is_some_and(|m| m.config.digest == *digest)
+            branch.descriptor.digest == *digest || branch.manifest().is_some_and(|m| m.config.digest == *digest)
         })
     };
     state.names().find(|(_, record)| holds(&record.target)).map(|(_, record)| record.target.digest.clone())

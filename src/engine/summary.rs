@@ -1,14 +1,13 @@
 //! An image's tree as it stands now: its manifests, what of them is here, and which fits a platform best.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use super::catalog::{Row, State};
-use crate::domain::attestation::{self, Statement};
-use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary};
-use crate::domain::manifest::{ConfigSummary, Document, Manifest};
+use super::collect::is_settled;
+use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary, SharedDescriptor};
+use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Platform, Reference};
+use crate::domain::{Descriptor, Digest, Reference, attestation};
 
 /// How deep indexes may be nested before the rest is not looked at.
 const MAX_DEPTH: usize = 8;
@@ -19,164 +18,144 @@ const MAX_VISITS: usize = 4096;
 
 static HOST: LazyLock<Matcher> = LazyLock::new(Matcher::host);
 
-/// The manifests under an image's target, in order.
-pub(super) struct Tree<'a> {
-    state: &'a State,
-    pub(super) manifests: Vec<Branch<'a>>,
+/// The manifests under an image's target, in order. It is a view of one moment that shares what it holds with the catalog.
+pub(super) struct Tree {
+    pub(super) manifests: Box<[ManifestSummary]>,
 }
 
-/// One manifest of an image.
-pub(super) struct Branch<'a> {
-    pub(super) descriptor: &'a Descriptor,
-    /// Absent where its blob is not here.
-    pub(super) manifest: Option<&'a Manifest>,
-    pub(super) role: Role,
-    /// The platform's configuration, for images whose configuration is here.
-    pub(super) config: Option<Arc<ConfigSummary>>,
-    pub(super) available: bool,
-    pub(super) content_size: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Image,
-    /// Evidence about the manifest of that digest.
-    Attestation(Digest),
-    Unknown,
-}
-
-impl<'a> Tree<'a> {
-    pub(super) fn new(state: &'a State, target: &'a Descriptor) -> Self {
-        let mut tree = Self { state, manifests: Vec::new() };
-        tree.descend(target, 0, &mut 0);
-        tree
-    }
-
-    fn descend(&mut self, descriptor: &'a Descriptor, depth: usize, visits: &mut usize) {
-        *visits += 1;
-        if *visits > MAX_VISITS || depth > MAX_DEPTH {
-            return;
-        }
-        match self.state.document(&descriptor.digest).map(Arc::as_ref) {
-            Some(Document::Index(index)) => {
-                index.manifests.iter().for_each(|child| self.descend(child, depth + 1, visits));
-            }
-            Some(Document::Manifest(manifest)) => self.manifests.push(self.branch(descriptor, Some(manifest))),
-            // An index that is not here hides what is under it; everything else shows as missing.
-            None if depth > 0 => self.manifests.push(self.branch(descriptor, None)),
+impl Tree {
+    pub(super) fn new(state: &State, target: &Descriptor) -> Self {
+        let mut walk = Walk { state, manifests: Vec::new(), visits: 0 };
+        match state.document(&target.digest) {
+            Some(document) if matches!(**document, Document::Index(_)) => walk.descend(document, 0),
+            // An index that is not here hides what is under it.
+            Some(_) => walk.manifests.push(branch(state, target.clone().into())),
             None => {}
         }
-    }
-
-    fn branch(&self, descriptor: &'a Descriptor, manifest: Option<&'a Manifest>) -> Branch<'a> {
-        let role = match (attestation::subject(descriptor), manifest) {
-            (Some(subject), _) => Role::Attestation(subject),
-            (None, Some(manifest)) if !attestation::is_marked(descriptor) && manifest.is_image() => Role::Image,
-            (None, None) if !attestation::is_marked(descriptor) && descriptor.media_type.is_manifest() => Role::Image,
-            _ => Role::Unknown,
-        };
-        let own = self.state.blob(&descriptor.digest);
-        let children = manifest.into_iter().flat_map(|m| std::iter::once(&m.config).chain(&m.layers));
-        let (mut available, mut content_size) = (own.is_some(), own.map_or(0, |record| record.size));
-        for child in children {
-            match self.state.blob(&child.digest) {
-                Some(record) => content_size += record.size,
-                None => available = false,
-            }
-        }
-        let config = match (&role, manifest) {
-            (Role::Image, Some(manifest)) => self.state.config(&manifest.config.digest).cloned(),
-            _ => None,
-        };
-        Branch { descriptor, manifest, role, config, available, content_size }
+        Self { manifests: walk.manifests.into() }
     }
 
     /// The image that fits the host best among those whose content is here, or else the first of them.
-    pub(super) fn best(&self) -> Option<&Branch<'a>> {
+    pub(super) fn best(&self) -> Option<&ManifestSummary> {
         let here = self.images().filter(|branch| branch.available && branch.config.is_some());
         here.min_by_key(|branch| HOST.rank(&branch.platform()).unwrap_or(usize::MAX))
     }
 
     /// The image that a matcher ranks highest, whether its content is here or not; `None` where none matches.
-    pub(super) fn matching(&self, matcher: &Matcher) -> Option<&Branch<'a>> {
+    pub(super) fn matching(&self, matcher: &Matcher) -> Option<&ManifestSummary> {
         let ranked = self.images().filter_map(|branch| Some((matcher.rank(&branch.platform())?, branch)));
         // What is here goes before what is not, when both fit alike.
         ranked.min_by_key(|(rank, branch)| (*rank, !branch.available)).map(|(_, branch)| branch)
     }
 
     /// The images, without attestations and the like.
-    pub(super) fn images(&self) -> impl Iterator<Item = &Branch<'a>> {
-        self.manifests.iter().filter(|branch| branch.role == Role::Image)
+    pub(super) fn images(&self) -> impl Iterator<Item = &ManifestSummary> {
+        self.manifests.iter().filter(|branch| branch.kind == ManifestKind::Image)
     }
 
     /// The attestation manifests about one manifest, in order.
-    pub(super) fn attestations_of(&self, subject: &Digest) -> impl Iterator<Item = &Branch<'a>> {
-        self.manifests.iter().filter(move |branch| matches!(&branch.role, Role::Attestation(of) if of == subject))
-    }
-
-    /// The manifests as clients are told of them.
-    pub(super) fn summaries(&self) -> Vec<ManifestSummary> {
+    pub(super) fn attestations_of(&self, subject: &Digest) -> impl Iterator<Item = &ManifestSummary> {
         self.manifests
             .iter()
-            .map(|branch| ManifestSummary {
-                descriptor: branch.descriptor.clone(),
-                available: branch.available,
-                content_size: branch.content_size,
-                kind: match &branch.role {
-                    Role::Image => ManifestKind::Image { platform: branch.platform() },
-                    Role::Attestation(subject) => ManifestKind::Attestation {
-                        subject: subject.clone(),
-                        statements: branch
-                            .manifest
-                            .map(|manifest| attestation::statements(manifest).collect::<Vec<Statement>>()),
-                    },
-                    Role::Unknown => ManifestKind::Unknown,
-                },
-            })
-            .collect()
+            .filter(move |branch| matches!(&branch.kind, ManifestKind::Attestation(of) if of == subject))
     }
 
-    /// A number that differs, as good as always, where presence under this target or its sources differ. The tree
-    /// itself never changes under one digest.
-    pub(super) fn fingerprint(&self, sources: &[String]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        sources.hash(&mut hasher);
-        for branch in &self.manifests {
-            (&branch.descriptor.digest, branch.available, branch.content_size, branch.config.is_some())
-                .hash(&mut hasher);
-        }
-        hasher.finish()
+    /// Whether as much is here as in another view of the same target, whose documents never change.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let presence = |branch: &ManifestSummary| (branch.available, branch.content_size, branch.config.is_some());
+        self.manifests.len() == other.manifests.len()
+            && self
+                .manifests
+                .iter()
+                .zip(&other.manifests)
+                .all(|(a, b)| presence(a) == presence(b) && a.document.is_some() == b.document.is_some())
     }
 }
 
-impl Branch<'_> {
-    /// The platform of an image: what the configuration says, or else the descriptor beside it.
-    pub(super) fn platform(&self) -> Platform {
-        match (&self.config, self.descriptor.platform.as_deref()) {
-            (Some(config), _) if !config.platform.os.is_empty() => config.platform.clone(),
-            (_, Some(platform)) => platform.normalized(),
-            _ => Platform::default(),
+/// Collects manifests from the top down.
+struct Walk<'a> {
+    state: &'a State,
+    manifests: Vec<ManifestSummary>,
+    visits: usize,
+}
+
+impl Walk<'_> {
+    fn descend(&mut self, document: &Arc<Document>, depth: usize) {
+        let Document::Index(index) = document.as_ref() else { return };
+        for (at, child) in index.manifests.iter().enumerate() {
+            self.visits += 1;
+            if self.visits > MAX_VISITS {
+                return;
+            }
+            match self.state.document(&child.digest) {
+                Some(nested) if matches!(**nested, Document::Index(_)) => {
+                    if depth < MAX_DEPTH {
+                        self.descend(nested, depth + 1);
+                    }
+                }
+                _ => {
+                    self.manifests.extend(SharedDescriptor::child(document, at).map(|child| branch(self.state, child)))
+                }
+            }
         }
     }
+}
+
+/// What a descriptor that is no index, or is not here, stands for.
+fn branch(state: &State, descriptor: SharedDescriptor) -> ManifestSummary {
+    let own = state.entry(&descriptor.digest).filter(|_| is_settled(state, &descriptor));
+    let mut branch = ManifestSummary {
+        document: own.and_then(|own| own.document.clone()),
+        kind: ManifestKind::Unknown,
+        config: None,
+        available: own.is_some(),
+        content_size: own.map_or(0, |own| own.record.size),
+        descriptor,
+    };
+    let marked = attestation::is_marked(&branch.descriptor);
+    branch.kind = match (attestation::subject(&branch.descriptor), branch.manifest()) {
+        (Some(subject), _) => ManifestKind::Attestation(subject),
+        (None, Some(manifest)) if !marked && manifest.is_image() => ManifestKind::Image,
+        (None, None) if !marked && branch.descriptor.media_type.is_manifest() => ManifestKind::Image,
+        _ => ManifestKind::Unknown,
+    };
+    let (mut missing, mut size, mut config) = (false, 0, None);
+    if let Some(manifest) = branch.manifest() {
+        match state.entry(&manifest.config.digest) {
+            Some(entry) => {
+                size += entry.record.size;
+                config = entry.config.clone().filter(|_| branch.kind == ManifestKind::Image);
+            }
+            None => missing = true,
+        }
+        for layer in &manifest.layers {
+            match state.blob(&layer.digest) {
+                Some(record) => size += record.size,
+                None => missing = true,
+            }
+        }
+    }
+    branch.available &= !missing;
+    branch.content_size += size;
+    branch.config = config;
+    branch
 }
 
 /// One row of a list in full, under some of its names.
-pub(super) fn summarize(state: &State, row: &Row, names: &[Reference]) -> ImageSummary {
-    let tree = Tree::new(state, &row.target);
-    let manifests = tree.summaries();
+pub(super) fn summarize<'a>(row: &'a Row, names: &[Reference]) -> ImageSummary<'a> {
     ImageSummary {
-        target: row.target.clone(),
+        target: &row.target,
         created: row.created,
-        labels: row.config.as_ref().map(|config| config.labels.clone()).unwrap_or_default(),
-        repo_tags: names.iter().filter(|name| name.tag().is_some()).map(|name| name.familiar()).collect(),
+        labels: row.config.as_ref().map(|config| &config.labels),
+        repo_tags: names.iter().map(Reference::familiar).collect(),
         // List shows one repository of an image, that of its last name; inspect shows all.
         repo_digests: names
             .last()
             .map(|name| name.trimmed().with_digest(row.target.digest.clone()).familiar())
             .into_iter()
             .collect(),
-        sources: state.sources(&row.target.digest).to_vec(),
-        size: manifests.iter().map(|manifest| manifest.content_size).sum(),
-        manifests,
+        sources: &row.sources,
+        size: row.tree.manifests.iter().map(|manifest| manifest.content_size).sum(),
+        manifests: &row.tree.manifests,
     }
 }

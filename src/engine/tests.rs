@@ -11,7 +11,7 @@ mod prune;
 use super::*;
 use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;
-use crate::domain::{Digest, Kind, Platform};
+use crate::domain::{Digest, Kind, Platform, attestation};
 use crate::store::MemoryStore;
 
 const APP: &str = "registry.example/team/app:1.0";
@@ -69,9 +69,9 @@ async fn what_is_loaded_is_listed_newest_first() {
     let kinds: Vec<&str> = app
         .manifests
         .iter()
-        .map(|manifest| match &manifest.kind {
-            ManifestKind::Image { .. } => "image",
-            ManifestKind::Attestation { statements: Some(statements), .. } if statements.len() == 2 => "attestation",
+        .map(|manifest| match (&manifest.kind, manifest.manifest()) {
+            (ManifestKind::Image, Some(_)) => "image",
+            (ManifestKind::Attestation(_), Some(shown)) if attestation::statements(shown).count() == 2 => "attestation",
             _ => "other",
         })
         .collect();
@@ -118,8 +118,8 @@ async fn each_platform_has_its_own_statements() {
         assert_eq!(bodies.len(), 2);
         for (statement, blob) in bodies {
             let bytes: Vec<Bytes> = blob.stream(0, u64::MAX, 100).try_collect().await.unwrap();
-            assert_eq!(Digest::of(&bytes.concat()), statement.descriptor.digest);
-            assert!(seen.insert(statement.descriptor.digest));
+            assert_eq!(Digest::of(&bytes.concat()), statement.digest);
+            assert!(seen.insert(statement.digest));
         }
     }
     let types = vec!["https://slsa.dev/provenance/v1".to_owned()];
@@ -134,7 +134,8 @@ async fn one_platform_can_be_loaded_alone_with_its_evidence() {
     let engine = engine();
     let options = LoadOptions { platforms: vec![Platform::parse_specifier("linux/arm64").unwrap()] };
     load(&engine, options, fixture("app-oci.tar")).await.unwrap();
-    let summary = engine.list(&query("")).unwrap().rows[0].summary();
+    let listing = engine.list(&query("")).unwrap();
+    let summary = listing.rows[0].summary();
     let available: Vec<bool> = summary.manifests.iter().map(|manifest| manifest.available).collect();
     assert_eq!(available, [false, true, false, false, true, false]);
     // index, manifest, configuration, layers, attestation manifest, its configuration, two statements

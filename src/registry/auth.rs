@@ -82,6 +82,10 @@ impl Auth {
         Self { credential, state: Mutex::default(), asking: Semaphore::new(1) }
     }
 
+    pub fn is_anonymous(&self) -> bool {
+        self.credential == Credential::Anonymous
+    }
+
     /// What to send with a request of a scope before the registry has asked; `None` where nothing is known to be needed.
     pub async fn ready(&self, net: &Net, scopes: &[String]) -> Result<Option<HeaderValue>, Failure> {
         if let Credential::RegistryToken(token) = &self.credential {

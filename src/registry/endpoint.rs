@@ -107,6 +107,11 @@ impl Endpoint {
         format!("{}{port}", self.url.host_str().unwrap_or_default())
     }
 
+    /// Whether it is asked without a credential.
+    pub fn is_anonymous(&self) -> bool {
+        self.auth.is_anonymous()
+    }
+
     /// The client of `oci-client` for it; `None` where that cannot reach it.
     pub async fn oci(&self) -> Option<&oci::Client> {
         let making = || async {

@@ -33,7 +33,14 @@ impl Repository {
         let text = wanted.map(Digest::to_string);
         let by = text.as_deref().or(name.tag()).unwrap_or("latest");
         let shown = name.to_string();
-        self.try_each(|endpoint| self.resolve_at(endpoint, by, wanted, Asked::Resolve(&shown))).await
+        let resolved = self.try_each(|endpoint| self.resolve_at(endpoint, by, wanted, Asked::Resolve(&shown))).await;
+        resolved.map_err(|error| match error.kind() {
+            // A token service that gives nobody a token speaks of a password that was never sent.
+            Kind::Unauthenticated if self.origin().is_anonymous() => {
+                Error::new(Kind::Unauthenticated, refusal::pull_denied(&self.familiar())).with_cause(error)
+            }
+            _ => error,
+        })
     }
 
     /// An index or manifest by its digest: its media type and its exact bytes, checked against the digest, against

@@ -39,10 +39,12 @@ impl Default for Settings {
 pub struct Timeouts {
     /// For a connection, TLS included.
     pub connect: Duration,
-    /// From the end of a request to the beginning of its answer.
+    /// From the end of a request to the end of its answer's headers, however they arrive.
     pub answer: Duration,
-    /// Without a byte of a body in either direction.
+    /// For `headway` bytes of an answer's body, or for its end; and without a byte of a request's.
     pub stall: Duration,
+    /// The bytes of a body that must arrive within `stall`. A connection that is slower than that stands as good as still.
+    pub headway: u64,
     /// Before the first repetition; each further one waits twice as long.
     pub backoff: Duration,
     /// The longest wait that a registry may ask for; longer ones end in an error.
@@ -57,6 +59,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(20),
             answer: Duration::from_secs(60),
             stall: Duration::from_secs(30),
+            headway: 16 << 10,
             backoff: Duration::from_millis(500),
             longest_wait: Duration::from_secs(60),
             repetitions: 4,

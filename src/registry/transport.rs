@@ -258,28 +258,58 @@ impl Net {
         }
     }
 
-    /// The body of an answer as it arrives; it fails where nothing arrives for too long. The wait is for the network
+    /// The body of an answer as it arrives; it fails where too little arrives for too long. The wait is for the network
     /// only: who reads slowly is not cut off.
     pub fn body(&self, response: Response) -> BlobStream {
-        let stall = self.timeouts.stall;
+        let pace = Pace { limits: self.timeouts, waited: Duration::ZERO, arrived: 0 };
         let url = shown(response.url());
         let stream = response.bytes_stream();
-        futures_util::stream::unfold(Some((stream, url)), move |state| async move {
-            let (mut stream, url) = state?;
-            match timeout(stall, stream.next()).await {
-                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some((stream, url)))),
+        futures_util::stream::unfold(Some((stream, url, pace)), move |state| async move {
+            let (mut stream, url, mut pace) = state?;
+            let asked = Instant::now();
+            match timeout(pace.left(), stream.next()).await {
+                Ok(Some(Ok(chunk))) => {
+                    pace.note(asked.elapsed(), chunk.len());
+                    Some((Ok(chunk), Some((stream, url, pace))))
+                }
                 Ok(Some(Err(cause))) => {
                     let error = Error::new(Kind::Unavailable, format!("{url}: the connection broke"));
                     Some((Err(error.with_cause(cause.without_url())), None))
                 }
                 Ok(None) => None,
                 Err(_) => {
-                    let text = format!("{url}: nothing arrived for {} s", stall.as_secs_f32());
+                    let (arrived, time) = (pace.arrived, pace.limits.stall.as_secs_f32());
+                    let text = match arrived {
+                        0 => format!("{url}: nothing arrived for {time} s"),
+                        _ => format!("{url}: no more than {arrived} bytes arrived in {time} s"),
+                    };
                     Some((Err(Error::new(Kind::Unavailable, text)), None))
                 }
             }
         })
         .boxed()
+    }
+}
+
+/// How fast a body arrives: what was waited for, and what came of it, since it last got on.
+struct Pace {
+    limits: Timeouts,
+    waited: Duration,
+    arrived: u64,
+}
+
+impl Pace {
+    /// How long the next bytes may take.
+    fn left(&self) -> Duration {
+        self.limits.stall.saturating_sub(self.waited)
+    }
+
+    fn note(&mut self, waited: Duration, bytes: usize) {
+        self.waited += waited;
+        self.arrived += bytes as u64;
+        if self.arrived >= self.limits.headway {
+            (self.waited, self.arrived) = (Duration::ZERO, 0);
+        }
     }
 }
 

@@ -69,6 +69,44 @@ fn ingests_are_listed_while_they_are_written(store: &impl Store) {
     assert!(store.ingests().is_empty(), "an abandoned ingest is gone");
 }
 
+fn what_was_set_aside_is_taken_up_again(store: &impl Store) {
+    let content: Vec<u8> = (0..3 * LEAST_PARTIAL).map(|n| (n % 251) as u8).collect();
+    let (digest, total) = (Digest::of(&content), content.len() as u64);
+    let (first, rest) = content.split_at(content.len() / 2);
+    let resume = || store.resume("pull", total, digest.clone()).unwrap();
+    let begin = |bytes: &[u8]| {
+        let mut ingest = resume();
+        assert_eq!(ingest.offset(), 0);
+        ingest.write(bytes).unwrap();
+        ingest.set_aside();
+        assert!(store.ingests().is_empty());
+    };
+    begin(&first[..100]); // too little to be kept
+    begin(first);
+    let mut ingest = resume();
+    assert_eq!((ingest.offset(), store.ingests()[0].offset), (first.len() as u64, first.len() as u64));
+    assert_eq!(resume().offset(), 0, "one goes on with it at a time");
+    ingest.write(rest).unwrap();
+    // As a whole it is kept as well, until it is wanted.
+    ingest.finish().unwrap().set_aside();
+    let ingest = resume();
+    assert_eq!(ingest.offset(), total);
+    let staged = ingest.finish().unwrap();
+    begin(first); // somebody else gives up on the same blob
+    store.commit(Changes { blobs: vec![staged], ..Changes::default() }).unwrap();
+    assert_eq!(read(store, &digest).unwrap(), content);
+    begin(first);
+    assert_eq!(store.resume("pull", 10, digest.clone()).unwrap().offset(), 0, "larger than the blob");
+    begin(&rest[1..]);
+    let mut wrong = resume();
+    wrong.write(rest).unwrap();
+    assert!(wrong.finish().is_err(), "what was kept counts for the digest");
+    begin(first);
+    assert_eq!((store.forget_partials(), store.forget_partials()), (first.len() as u64, 0));
+    assert_eq!(resume().offset(), 0);
+    store.commit(Changes { removed: vec![digest], ..Changes::default() }).unwrap();
+}
+
 fn many_blobs_are_committed_at_once(store: &impl Store) {
     let contents: Vec<String> = (0..100).map(|n| format!("blob number {n}")).collect();
     let blobs = contents.iter().map(|content| stage(store, content.as_bytes())).collect();
@@ -123,6 +161,7 @@ fn run(store: &impl Store) {
     both_algorithms_are_served(store);
     ingests_are_listed_while_they_are_written(store);
     many_blobs_are_committed_at_once(store);
+    what_was_set_aside_is_taken_up_again(store);
 }
 
 #[test]
@@ -190,6 +229,32 @@ fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
 }
 
 #[test]
+fn what_was_fetched_before_a_crash_is_taken_up_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = vec![7; 2 * LEAST_PARTIAL as usize];
+    let digest = Digest::of(&content);
+    let store = LocalStore::open(dir.path()).unwrap();
+    let mut under_way = store.resume("pull", content.len() as u64, digest.clone()).unwrap();
+    under_way.write(&content[1..]).unwrap();
+    std::mem::forget(under_way); // as a crash would
+    drop(store);
+    let store = LocalStore::open(dir.path()).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path().join("ingest")).unwrap().count(), 0);
+    for _ in 0..2 {
+        let ingest = store.resume("pull", content.len() as u64, digest.clone()).unwrap();
+        assert_eq!(ingest.offset(), content.len() as u64 - 1);
+        ingest.set_aside();
+    }
+    drop(store);
+    let store = LocalStore::open(dir.path()).unwrap();
+    let mut ingest = store.resume("pull", content.len() as u64, digest.clone()).unwrap();
+    ingest.write(&content[..1]).unwrap();
+    store.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
+    assert_eq!(read(&store, &digest).unwrap(), content);
+    assert_eq!(std::fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_root_is_used_by_one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let _store = LocalStore::open(dir.path()).unwrap();
@@ -204,7 +269,7 @@ fn a_root_is_closed_to_others() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     let _store = LocalStore::open(&root).unwrap();
-    for path in ["", "ingest", "blobs", "blobs/sha256", "blobs/sha512"] {
+    for path in ["", "ingest", "partial", "blobs", "blobs/sha256", "blobs/sha512"] {
         assert_eq!(std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
     }
 }

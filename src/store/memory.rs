@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, NameRecord, ReadAt, Sources, Staged, StagedContent,
-    Store,
+    BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, LEAST_PARTIAL, NameRecord, ReadAt, Sources, Staged,
+    StagedContent, Store,
 };
 use crate::domain::digest::{Algorithm, Hasher};
 use crate::domain::manifest::{ConfigSummary, Document};
@@ -16,7 +16,26 @@ use crate::domain::{Digest, Error, Result};
 pub struct MemoryStore {
     state: Mutex<State>,
     ingests: Arc<Mutex<HashMap<u64, IngestStatus>>>,
+    partials: Partials,
     uuid: String,
+}
+
+/// Parts of blobs that were set aside.
+#[derive(Clone, Default)]
+struct Partials(Arc<Mutex<HashMap<Digest, Arc<[u8]>>>>);
+
+impl Partials {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<[u8]>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, digest: &Digest, bytes: Arc<[u8]>) {
+        let mut kept = self.lock();
+        let known = kept.get(digest).map_or(0, |kept| kept.len());
+        if bytes.len() as u64 >= LEAST_PARTIAL && bytes.len() > known {
+            kept.insert(digest.clone(), bytes);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -67,7 +86,21 @@ impl Content for MemoryStore {
             hasher: algorithm.hasher(),
             expected,
             registered: Registered { number, ingests: self.ingests.clone() },
+            partials: self.partials.clone(),
         }))
+    }
+
+    fn resume(&self, reference: &str, total: u64, expected: Digest) -> Result<Box<dyn Ingest>> {
+        let known = self.partials.lock().remove(&expected);
+        let mut ingest = self.ingest(reference, total, Some(expected))?;
+        if let Some(known) = known.filter(|known| known.len() as u64 <= total) {
+            ingest.write(&known)?;
+        }
+        Ok(ingest)
+    }
+
+    fn forget_partials(&self) -> u64 {
+        self.partials.lock().drain().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
     fn ingests(&self) -> Vec<IngestStatus> {
@@ -91,9 +124,10 @@ impl Store for MemoryStore {
         let mut state = self.state();
         for staged in changes.blobs {
             let record = BlobRecord { size: staged.size, created_at: changes.now };
-            let StagedContent::Memory(StagedBytes(bytes)) = staged.content else {
+            let StagedContent::Memory(StagedBytes { bytes, .. }) = staged.content else {
                 return Err(Error::internal("a blob was staged in another store", "mixed stores"));
             };
+            self.partials.lock().remove(&staged.digest);
             state.blobs.entry(staged.digest).or_insert((record, bytes));
         }
         state.documents.extend(changes.documents);
@@ -140,11 +174,18 @@ impl ReadAt for Arc<[u8]> {
     }
 }
 
-pub(super) struct StagedBytes(Arc<[u8]>);
+pub(super) struct StagedBytes {
+    bytes: Arc<[u8]>,
+    partials: Partials,
+}
 
 impl StagedBytes {
     pub(super) fn open(&self) -> Box<dyn ReadAt> {
-        Box::new(self.0.clone())
+        Box::new(self.bytes.clone())
+    }
+
+    pub(super) fn set_aside(self, digest: &Digest) {
+        self.partials.keep(digest, self.bytes);
     }
 }
 
@@ -153,6 +194,7 @@ struct MemoryIngest {
     hasher: Hasher,
     expected: Option<Digest>,
     registered: Registered,
+    partials: Partials,
 }
 
 /// An entry in the list of ingests, for as long as the ingest lives.
@@ -179,9 +221,20 @@ impl Ingest for MemoryIngest {
         Ok(())
     }
 
+    fn offset(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn set_aside(self: Box<Self>) {
+        if let Some(expected) = &self.expected {
+            self.partials.keep(expected, self.bytes.into());
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<Staged> {
         let digest = super::local::checked_digest(self.hasher, self.expected.as_ref())?;
         let size = self.bytes.len() as u64;
-        Ok(Staged { digest, size, content: StagedContent::Memory(StagedBytes(self.bytes.into())) })
+        let bytes = StagedBytes { bytes: self.bytes.into(), partials: self.partials };
+        Ok(Staged { digest, size, content: StagedContent::Memory(bytes) })
     }
 }

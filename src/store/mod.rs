@@ -18,7 +18,11 @@ use crate::domain::{Digest, Result};
 
 pub use lease::{Lease, Leases};
 pub use local::LocalStore;
+pub use local::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
 pub use memory::MemoryStore;
+
+/// What a partial has at least, in bytes: less is fetched again as fast as it is asked for.
+const LEAST_PARTIAL: u64 = 64 << 10;
 
 /// Reading and writing blobs.
 ///
@@ -38,6 +42,18 @@ pub trait Content: Send + Sync + 'static {
     /// # Errors
     /// `ResourceExhausted` where the disk is full.
     fn ingest(&self, reference: &str, total: u64, expected: Option<Digest>) -> Result<Box<dyn Ingest>>;
+
+    /// Starts an ingest with the *partial* of its blob, if there is one: what an earlier ingest had written when it was set
+    /// aside. [`Ingest::offset`] tells where it goes on, 0 where there was none. The bytes that were kept are read again
+    /// and count for the digest; whoever finds that it is not the expected one begins anew with [`Content::ingest`].
+    ///
+    /// # Errors
+    /// As [`Content::ingest`].
+    fn resume(&self, reference: &str, total: u64, expected: Digest) -> Result<Box<dyn Ingest>>;
+
+    /// Removes every partial that no ingest goes on with; how many bytes that were. They are also removed when they are
+    /// old or too many, when their blob is committed, and when the disk is full.
+    fn forget_partials(&self) -> u64;
 
     /// The ingests that are being written now, in no order.
     fn ingests(&self) -> Vec<IngestStatus>;
@@ -82,6 +98,13 @@ pub trait Ingest: Send {
     /// Adds bytes at the end.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
 
+    /// Bytes written so far, by earlier ingests too where it was resumed.
+    fn offset(&self) -> u64;
+
+    /// Ends the ingest and keeps what was written for [`Content::resume`], as long as there is room and more than
+    /// a little. Without an expected digest, all of it is removed.
+    fn set_aside(self: Box<Self>);
+
     /// Ends the blob and names it by its content.
     ///
     /// # Errors
@@ -100,6 +123,14 @@ impl Staged {
     /// Opens the blob before it is committed.
     pub fn open(&self) -> Result<Box<dyn ReadAt>> {
         self.content.open()
+    }
+
+    /// Keeps the blob for [`Content::resume`] in place of committing it.
+    pub fn set_aside(self) {
+        match self.content {
+            StagedContent::Local(file) => file.set_aside(&self.digest, self.size),
+            StagedContent::Memory(bytes) => bytes.set_aside(&self.digest),
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Holds the checked-in OpenAPI documents to the code: `UPDATE=1` rewrites them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::process::Command;
 
 use loadline::api::docker::openapi;
 use loadline::api::docker::versions::{NEWEST, RECORDS};
 use serde_json::Value;
 
+use crate::clients::{is_here, succeed};
 use crate::support::repository;
 
 /// Every file that is generated, by its path from the repository's root.
@@ -53,41 +55,103 @@ fn the_documents_are_those_of_the_code() {
 }
 
 #[test]
-fn the_documents_are_openapi_3_1() {
+fn the_documents_say_what_clients_need() {
     for record in &RECORDS {
         let document = openapi::document(record.minor);
         let at = format!("1.{}", record.minor);
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{at}");
         assert_eq!(document["info"]["version"], at.as_str());
+        let mut identifiers = BTreeSet::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
-                operation_is_whole(&format!("{at} {method} {path}"), path, operation);
+                let at = format!("{at} {method} {path}");
+                assert!(
+                    identifiers.insert(text(&at, operation, "operationId").to_owned()),
+                    "{at}: its id is another's"
+                );
+                text(&at, operation, "summary");
+                parameters_are_whole(&at, path, operation);
+                bodies_are_whole(&at, operation);
             }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            schema_is_whole(&format!("{at} {name}"), schema);
         }
     }
 }
 
-/// Holds what generators of clients trip over: undeclared path parameters, parameters twice, answers undescribed.
-fn operation_is_whole(at: &str, path: &str, operation: &Value) {
-    let parameters: Vec<(String, String)> = operation["parameters"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|parameter| {
-            assert!(parameter["schema"].is_object(), "{at}: {parameter}");
-            let text = |key: &str| parameter[key].as_str().unwrap().to_owned();
-            assert!(text("in") != "path" || parameter["required"] == true, "{at}: {parameter}");
-            (text("in"), text("name"))
-        })
-        .collect();
-    for (index, parameter) in parameters.iter().enumerate() {
-        assert!(!parameters[..index].contains(parameter), "{at}: {parameter:?} is there twice");
+/// A member that must be a text and say something.
+#[track_caller]
+fn text<'a>(at: &str, of: &'a Value, member: &str) -> &'a str {
+    let text = of[member].as_str().unwrap_or_default();
+    assert!(!text.is_empty(), "{at}: no {member} in {of}");
+    text
+}
+
+/// Holds what generators of clients trip over: path parameters that are not declared, parameters twice or never described.
+fn parameters_are_whole(at: &str, path: &str, operation: &Value) {
+    let mut seen = BTreeSet::new();
+    let mut in_path = Vec::new();
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let (place, name) = (text(at, parameter, "in"), text(at, parameter, "name"));
+        let at = format!("{at} {place} {name}");
+        assert!(seen.insert((place, name)), "{at} is there twice");
+        text(&at, parameter, "description");
+        assert!(place != "path" || parameter["required"] == true, "{at} is not required");
+        let schema = &parameter["schema"];
+        assert!(schema["type"].is_string(), "{at}: {schema}");
+        // A flag needs no example, and what can be chosen from is one.
+        let chosen = schema["items"]["$ref"].is_string();
+        assert!(schema["type"] == "boolean" || chosen || !parameter["example"].is_null(), "{at} has no example");
+        if place == "path" {
+            in_path.push(name);
+        }
     }
     let in_template: Vec<&str> = path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
-    let in_path: Vec<&str> =
-        parameters.iter().filter(|(place, _)| place == "path").map(|(_, name)| name.as_str()).collect();
     assert_eq!(in_path, in_template, "{at}");
-    for (status, response) in operation["responses"].as_object().unwrap() {
-        assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{at}: {status}");
+}
+
+/// Holds that every answer is described, that those of failures are there, and that JSON is shown by example.
+fn bodies_are_whole(at: &str, operation: &Value) {
+    let responses = operation["responses"].as_object().unwrap();
+    assert!(responses.contains_key("500"), "{at}: nothing is said of failures");
+    for (status, response) in responses {
+        let at = format!("{at} {status}");
+        text(&at, response, "description");
+        for (name, header) in response["headers"].as_object().into_iter().flatten() {
+            text(&format!("{at} {name}"), header, "description");
+        }
+        let head = at.contains(" head ");
+        assert!(head || status.starts_with('2') || status == "304" || response["content"].is_object(), "{at}: no body");
+    }
+    let contents = responses.iter().map(|(status, response)| (status.as_str(), &response["content"]));
+    for (place, content) in contents.chain([("the body", &operation["requestBody"]["content"])]) {
+        for (kind, media) in content.as_object().into_iter().flatten() {
+            let at = format!("{at} {place} {kind}");
+            assert!(media["schema"].is_object(), "{at} has no schema");
+            let binary = media["schema"]["format"] == "binary";
+            assert!(binary || !media["example"].is_null(), "{at} has no example");
+        }
+    }
+}
+
+/// Holds that a schema and all its properties are described.
+fn schema_is_whole(at: &str, schema: &Value) {
+    text(at, schema, "description");
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        text(&format!("{at}.{name}"), property, "description");
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.map(|name| name.as_str().unwrap()) {
+        assert!(schema["properties"][name].is_object(), "{at}.{name} is required and not described");
+    }
+}
+
+#[test]
+fn the_documents_are_valid() {
+    let mut command = Command::new("python3");
+    if is_here(Command::new("python3").args(["-c", "import openapi_spec_validator"])) {
+        command.arg(repository("tests/checks/openapi.py"));
+        succeed(command.args(checked_in().iter().filter(|path| path.ends_with(".json")).map(|path| repository(path))));
     }
 }

@@ -1,24 +1,33 @@
 //! The programs that people use, against the daemon. Where one is missing its tests are skipped and say so, unless
 //! `LOADLINE_REQUIRE_CLIENTS` is set, as `scripts/test.sh` does.
 
+mod bollard;
+mod containerd;
 mod ctr;
 mod curl;
 mod docker_cli;
 mod docker_py;
+mod dockerode;
+mod podman;
+mod python_sdk;
+mod schemathesis;
+mod skopeo;
+mod typescript_sdk;
 
 use std::process::{Command, Output};
 
 use crate::support::daemon::Daemon;
 use crate::support::loading::loaded;
+use crate::support::registry::Registry;
 use crate::support::repository;
 
 /// What the fixture's image is called.
 const APP: &str = "registry.example/team/app:1.0";
 
 /// What a program printed.
-struct Said {
-    out: String,
-    err: String,
+pub struct Said {
+    pub out: String,
+    pub err: String,
 }
 
 /// A command that ran, if its program is here.
@@ -29,7 +38,7 @@ fn run(command: &mut Command) -> Output {
 
 /// Runs a command that must succeed.
 #[track_caller]
-fn succeed(command: &mut Command) -> Said {
+pub fn succeed(command: &mut Command) -> Said {
     let output = run(command);
     let said = Said {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -44,7 +53,7 @@ fn succeed(command: &mut Command) -> Said {
 /// # Panics
 /// Where it does not, and clients are required.
 #[track_caller]
-fn is_here(check: &mut Command) -> bool {
+pub fn is_here(check: &mut Command) -> bool {
     let here = check.output().is_ok_and(|output| output.status.success());
     if !here {
         assert!(std::env::var_os("LOADLINE_REQUIRE_CLIENTS").is_none(), "missing: {check:?}");
@@ -53,11 +62,34 @@ fn is_here(check: &mut Command) -> bool {
     here
 }
 
+/// A directory for generated code, which goes with the test.
+fn generated() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
 /// A daemon that holds the fixture's image.
 fn start() -> Daemon {
     let daemon = Daemon::start();
     loaded(&daemon.client(), std::fs::read(fixture()).unwrap());
     daemon
+}
+
+/// Who may use [`registry`]. Both alphabets of base64 write them differently.
+const USER: &str = "ann";
+const PASSWORD: &str = "s?cr>t~~~???>>>";
+
+/// A registry that gives tokens to one user.
+fn registry() -> Registry {
+    let registry = Registry::start();
+    registry.faults().token_user = Some((USER.into(), PASSWORD.into()));
+    registry
+}
+
+/// Writes what the daemon saves of images into a file.
+#[track_caller]
+fn save(daemon: &Daemon, names: &[&str], file: &std::path::Path) {
+    let answer = daemon.client().get(&format!("/images/get?names={}", names.join("&names="))).expect(200);
+    std::fs::write(file, answer.body).unwrap();
 }
 
 fn fixture() -> std::path::PathBuf {

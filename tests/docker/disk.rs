@@ -4,9 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::pull::{eventually, ingests, last, layer, pull};
 use crate::support::daemon::{Daemon, Place};
+use crate::support::http::Request;
 use crate::support::images::{CONFIG, LAYER, Layout, MANIFEST, config};
 use crate::support::loading::{files, is_whole, loaded, refused, row};
+use crate::support::registry::Registry;
 
 /// A file system of its own for a data root, in memory; taken away when dropped.
 struct Disk(PathBuf);
@@ -102,4 +105,38 @@ fn a_disk_that_others_filled_is_used_again_when_there_is_room() {
     let daemon = daemon.crash_and_restart();
     is_whole(&daemon);
     assert_eq!(daemon.client().get("/images/json").expect(200).json().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_pull_that_does_not_fit_keeps_what_there_was_and_is_forgotten() {
+    let place = Place::new();
+    let root = place.data_root();
+    let Some(_disk) = Disk::mount(&root, "24m") else { return };
+    let (daemon, registry) = (Daemon::start_in(place), Registry::start());
+    let client = daemon.client();
+    loaded(&client, image("registry.test/fits:1", 1 << 20, 3));
+    let held = files(&root);
+    registry.put_image("large", Some("1"), &[layer(5 << 20, 1), layer(40 << 20, 2)]);
+    registry.put_image("good", Some("1"), &[layer(16 << 20, 3)]);
+    let query = |name: &str| format!("fromImage={}/{name}:1", registry.host());
+    let said = pull(&client, &query("large"));
+    assert!(last(&said).contains("no space left"), "{said:?}");
+    eventually("something is left", || files(&root) == held);
+    // What was kept of a pull that was given up makes room for what is needed now.
+    registry.faults().stall_blobs = Some(10 << 20);
+    let open = client.open(&Request::post(&format!("/images/create?{}", query("large")))).unwrap();
+    let partial = root.join("partial");
+    let size = |directory: &Path| {
+        let files = std::fs::read_dir(directory).unwrap().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>()
+    };
+    eventually("nothing is fetched", || size(&root.join("ingest")) > 14 << 20);
+    drop(open);
+    eventually("the pull goes on", || ingests(&daemon) == 0);
+    assert!(size(&partial) > 1 << 20, "nothing is kept");
+    registry.faults().stall_blobs = None;
+    let said = pull(&client, &query("good"));
+    assert!(last(&said).starts_with("Status: Downloaded newer image"), "{said:?}");
+    assert_eq!(size(&partial), 0);
+    is_whole(&daemon);
 }

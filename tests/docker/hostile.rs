@@ -1,7 +1,8 @@
-//! Archives as an attacker, a broken tool or a broken network makes them. Each gives one clear error, leaves nothing
+//! Archives and registries as an attacker, a broken tool or a broken network makes them. Each gives one clear error, leaves nothing
 //! behind, and does not disturb the daemon.
 
 mod documents;
+mod registries;
 
 use std::collections::BTreeSet;
 use std::io::Write;

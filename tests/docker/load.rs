@@ -1,7 +1,7 @@
 //! `POST /images/load`: what an archive becomes.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use serde_json::json;
 
@@ -331,6 +331,9 @@ fn a_load_that_waits_is_seen_as_an_ingest() {
         assert!(start.elapsed() < std::time::Duration::from_secs(20), "no ingest is seen");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    // Nothing is answered until all is read: containers/image stops sending when it sees a status.
+    stream.set_nonblocking(true).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     drop(stream);
     comes_to_hold(&daemon.data_root(), &BTreeSet::new());
     assert!(runtime.block_on(crate::containerd::content::statuses(&daemon.socket())).unwrap().is_empty());

@@ -13,7 +13,7 @@ use crate::support::registry::Registry;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pull's answer, line by line.
-fn pull(client: &Client, query: &str) -> Vec<Value> {
+pub(super) fn pull(client: &Client, query: &str) -> Vec<Value> {
     let answer = client.send(&Request::post(&format!("/images/create?{query}"))).expect(200);
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -31,26 +31,26 @@ fn settled(lines: &[Value]) -> std::collections::BTreeMap<String, String> {
 }
 
 /// The last line's status or error.
-fn last(lines: &[Value]) -> &str {
+pub(super) fn last(lines: &[Value]) -> &str {
     let line = lines.last().unwrap();
     line["status"].as_str().or(line["error"].as_str()).unwrap()
 }
 
-fn layer(size: usize, seed: u8) -> Vec<u8> {
+pub(super) fn layer(size: usize, seed: u8) -> Vec<u8> {
     (0..size).map(|at| (at as u32).wrapping_mul(2_654_435_761).to_le_bytes()[3] ^ seed).collect()
 }
 
 /// How many ingests the daemon has under way.
-fn ingests(daemon: &Daemon) -> usize {
+pub(super) fn ingests(daemon: &Daemon) -> usize {
     std::fs::read_dir(daemon.data_root().join("ingest")).unwrap().count()
 }
 
-fn blobs(daemon: &Daemon) -> usize {
+pub(super) fn blobs(daemon: &Daemon) -> usize {
     std::fs::read_dir(daemon.data_root().join("blobs/sha256")).unwrap().count()
 }
 
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "{what}");

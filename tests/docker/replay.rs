@@ -1,6 +1,7 @@
 //! Replays the answers of a real Docker Engine.
 
 use crate::support::daemon::Daemon;
+use crate::support::registry::Registry;
 use crate::support::replay::Replay;
 use crate::support::repository;
 
@@ -63,19 +64,44 @@ const DEVIATIONS: &[(&str, &[&str], &str)] = &[
 const EVENTS_DEVIATIONS: &[(&str, &[&str], &str)] =
     &[("events-1.24", &[], "every version from 1.24 on is served, where the recorded engine stops at 1.40")];
 
+/// The same for the recording with a registry.
+const REGISTRY_DEVIATIONS: &[(&str, &[&str], &str)] = &[
+    ("inspect-pulled", &["body.Identity.Pull[0].Repository"], LOST_PORT),
+    ("list-identity", &["body[0].Manifests[0].ImageData.Identity.Pull[0].Repository"], LOST_PORT),
+    ("inspect-two-platforms", &["body.Identity.Pull[0].Repository"], LOST_PORT),
+    (
+        "inspect-docker-schema2",
+        &["body.Identity.Pull[0].Repository", "body.Manifests[0].Size.Content"],
+        "the port, as above; and the layers in this registry are not compressed by the recorded one's program",
+    ),
+    ("inspect-not-pulled-platform", &["body.Identity.Pull[0].Repository"], LOST_PORT),
+];
+
+const LOST_PORT: &str = "the repository is told with its port, which the recorded engine loses";
+
 #[test]
 fn recorded_answers_of_docker_engine() {
-    check("engine.json", DEVIATIONS);
+    check("engine.json", &[], DEVIATIONS);
 }
 
 #[test]
 fn recorded_events_of_docker_engine() {
-    check("events.json", EVENTS_DEVIATIONS);
+    check("events.json", &[], EVENTS_DEVIATIONS);
+}
+
+#[test]
+fn recorded_answers_of_docker_engine_with_a_registry() {
+    let registry = Registry::start();
+    registry.faults().tags_reversed = true;
+    let fixture = |name: &str| std::fs::read(repository(&format!("tests/fixtures/{name}"))).unwrap();
+    registry.put_layout("team/app", &["1.0", "latest"], &fixture("app-oci.tar"));
+    registry.put_docker_archive("legacy/three-layers", "1", &fixture("legacy-docker-archive.tar"));
+    check("registry.json", &[("127.0.0.1:5000", &registry.host())], REGISTRY_DEVIATIONS);
 }
 
 #[track_caller]
-fn check(recording: &str, deviations: &[(&str, &[&str], &str)]) {
-    let replay = Replay::read(&repository(&format!("tests/recordings/{recording}")));
+fn check(recording: &str, replaced: &[(&str, &str)], deviations: &[(&str, &[&str], &str)]) {
+    let replay = Replay::read_with(&repository(&format!("tests/recordings/{recording}")), replaced);
     let ids: Vec<String> = replay.steps.iter().map(|step| step.id.clone()).collect();
     let daemon = Daemon::start();
     let results = replay.run(&daemon.client());

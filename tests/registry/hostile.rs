@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use loadline::domain::{Digest, Kind, MediaType};
-use loadline::registry::{Access, Credential};
+use loadline::domain::{Digest, Kind, MediaType, Reference};
+use loadline::registry::{Access, Credential, Registries, Settings, Timeouts};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{basic, fails, pulling, read, registries};
-use crate::support::registry::Registry;
+use super::{basic, fails, pulling, quick, read, registries};
+use crate::support::registry::{Faults, Registry};
 
 #[tokio::test]
 async fn bytes_that_are_not_of_their_digest_are_refused() {
@@ -162,6 +163,57 @@ async fn a_stalled_blob_fails_by_progress_and_not_by_total_time() {
         length += chunk.unwrap().len();
     }
     assert_eq!(length, 100_000);
+}
+
+#[tokio::test]
+async fn a_connection_that_trickles_is_as_good_as_stalled() {
+    let registry = Registry::start();
+    let image = registry.put_image("a", Some("1"), &[]);
+    let blob = registry.put_blob("a", &MediaType::OCI_LAYER, vec![1u8; 20_000]);
+    let name = registry.name("a:1");
+    let repository = pulling(&name);
+    let start = Instant::now();
+    registry.faults().trickle = Some((10, Duration::from_millis(20)));
+    fails(read(&repository, &blob, 0).await, Kind::Unavailable, "bytes arrived in 0.3 s");
+    fails(repository.manifest(&image.digest, None).await, Kind::Unavailable, "bytes arrived in 0.3 s");
+    registry.faults().no_head = true;
+    fails(repository.resolve(&name).await, Kind::Unavailable, "bytes arrived in 0.3 s");
+    registry.faults().token_anonymous = true;
+    registry.faults().trickle = Some((1, Duration::from_millis(50)));
+    fails(repository.manifest(&image.digest, None).await, Kind::Unavailable, "/token: no more than");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // Slow, and long in all, but it gets on.
+    *registry.faults() = Faults { trickle: Some((1000, Duration::from_millis(50))), ..Faults::default() };
+    let start = Instant::now();
+    assert_eq!(read(&repository, &blob, 0).await.unwrap().1.len(), 20_000);
+    assert!(start.elapsed() > Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn headers_that_trickle_are_not_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let name: Reference = format!("{}/a:1", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 1024]).await;
+                // To TLS that is nothing; to plain HTTP the beginning of an answer.
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ").await;
+                while stream.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            });
+        }
+    });
+    let settings =
+        Settings { timeouts: Timeouts { answer: Duration::from_millis(300), ..quick().timeouts }, ..quick() };
+    let repository =
+        |access| Registries::new(settings.clone()).unwrap().repository(&name, access, Credential::Anonymous).unwrap();
+    let start = Instant::now();
+    fails(repository(Access::Pull).resolve(&name).await, Kind::Unavailable, "");
+    fails(repository(Access::Push).exists(&Digest::of(b"x")).await, Kind::Unavailable, "");
+    let took = start.elapsed();
+    assert!((Duration::from_millis(600)..Duration::from_secs(15)).contains(&took), "{took:?}");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ fn quick() -> Settings {
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(2),
             stall: Duration::from_millis(300),
+            headway: 1000,
             backoff: Duration::from_millis(5),
             longest_wait: Duration::from_secs(2),
             repetitions: 3,

@@ -15,6 +15,8 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::{basic, fails, quick, read};
+use crate::support::daemon::{Daemon, Place};
+use crate::support::http::Request;
 use crate::support::registry::Registry;
 use crate::support::repository;
 
@@ -169,6 +171,27 @@ async fn a_clients_certificate_is_shown_to_its_host_only() {
     let seen = proxy.seen();
     let others: Vec<_> = seen.iter().filter(|(line, _)| line.contains("other.test")).collect();
     assert!(!others.is_empty() && others.iter().all(|(_, shown)| !shown), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_is_told_where_the_certificates_are() {
+    let registry = Registry::start();
+    registry.put_image("app", Some("1"), &[b"layer".to_vec()]);
+    let proxy = Proxy::start(registry.address, true).await;
+    let url = format!("http://{}", proxy.address);
+    let directory = certificates(&[("ca.crt", "ca.crt"), ("client.crt", "mine.cert"), ("client.key", "mine.key")]);
+    let pull = move |arguments: &[&str]| {
+        let daemon = Daemon::start_in(Place::with(arguments, &[("HTTPS_PROXY", &url)]));
+        daemon.client().send(&Request::post("/images/create?fromImage=reg.test/app:1"))
+    };
+    let pulled = tokio::task::spawn_blocking(move || {
+        let certificates = directory.path().to_str().unwrap().to_owned();
+        (pull(&["--registry-certs-dir", "/nonexistent"]), pull(&["--registry-certs-dir", &certificates]))
+    });
+    let (without, with) = pulled.await.unwrap();
+    assert!(without.expect(500).text().contains("ertificate"));
+    assert!(with.expect(200).text().contains("Downloaded newer image for reg.test/app:1"));
+    assert!(proxy.seen().iter().any(|(_, shown)| *shown));
 }
 
 fn repository_ca() -> std::path::PathBuf {

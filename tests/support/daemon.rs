@@ -45,17 +45,13 @@ impl Daemon {
     /// The same with more arguments.
     #[track_caller]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let mut place = Place::new();
-        place.arguments.extend(arguments.iter().map(|argument| argument.to_string()));
-        Self::start_in(place)
+        Self::start_in(Place::with(arguments, &[]))
     }
 
     /// The same with a variable in its environment.
     #[track_caller]
     pub fn start_with_variable(name: &str, value: &str) -> Self {
-        let mut place = Place::new();
-        place.environment.push((name.to_owned(), value.to_owned()));
-        Self::start_in(place)
+        Self::start_in(Place::with(&[], &[(name, value)]))
     }
 
     /// A daemon on what an earlier one may have left.
@@ -141,6 +137,13 @@ impl Place {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("loadline").tempdir().unwrap();
         Self { directory, arguments: Vec::new(), environment: Vec::new() }
+    }
+
+    /// One whose daemons get more arguments and variables.
+    pub fn with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Self { arguments, environment, ..Self::new() }
     }
 
     pub fn path(&self) -> &Path {

@@ -1,10 +1,12 @@
 //! What tests stand on. Not every test uses all of it.
 #![allow(dead_code)]
 
+pub mod checking;
 pub mod daemon;
 pub mod http;
 pub mod images;
 pub mod loading;
+pub mod port;
 pub mod registry;
 pub mod replay;
 pub mod tar;

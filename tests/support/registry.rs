@@ -4,10 +4,12 @@
 //! a second registry makes a good stranger that must not be told anything.
 
 mod answers;
+mod seed;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
@@ -72,6 +74,10 @@ pub struct Faults {
     pub truncate_blobs: Option<usize>,
     /// Blobs stand still after so many bytes.
     pub stall_blobs: Option<usize>,
+    /// Bodies of manifests, tokens and blobs come in pieces of so many bytes, one every so often.
+    pub trickle: Option<(usize, Duration)>,
+    /// Uploads stand still before they are read.
+    pub stall_uploads: bool,
     /// Blobs never end.
     pub endless_blobs: bool,
     /// No lengths are announced.
@@ -80,6 +86,8 @@ pub struct Faults {
     pub endless_tokens: bool,
     /// Errors, and there are only errors, never end.
     pub endless_errors: bool,
+    /// Tags are listed from the last to the first.
+    pub tags_reversed: bool,
     /// How many entries a list has on one page.
     pub page: Option<usize>,
     /// Where the next page of a list is said to be.
@@ -104,6 +112,7 @@ struct Shared {
     own: Mutex<String>,
     faults: Mutex<Faults>,
     seen: Mutex<Vec<Seen>>,
+    stalled: Mutex<usize>,
     stored: Mutex<Stored>,
 }
 
@@ -174,6 +183,11 @@ impl Registry {
         self.seen().iter().filter(|seen| seen.method == method && seen.target.contains(part)).count()
     }
 
+    /// How many uploads stand still now.
+    pub fn stalled(&self) -> usize {
+        *self.shared.stalled.lock().unwrap()
+    }
+
     /// Whether a credential of any kind was received.
     pub fn was_told_a_secret(&self) -> bool {
         self.seen().iter().any(|seen| seen.headers.contains_key("authorization") || seen.target.contains("token="))
@@ -186,6 +200,12 @@ impl Registry {
         let key = (repository.to_owned(), descriptor.digest.to_string());
         self.shared.stored.lock().unwrap().blobs.insert(key, bytes);
         descriptor
+    }
+
+    /// Serves bytes under a digest that is not theirs.
+    pub fn put_blob_as(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
+        let key = (repository.to_owned(), digest.to_string());
+        self.shared.stored.lock().unwrap().blobs.insert(key, bytes.into());
     }
 
     /// Stores a manifest or index, and a tag for it if one is given.

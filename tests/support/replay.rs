@@ -89,8 +89,17 @@ pub struct Replay {
 impl Replay {
     /// Reads a recording; the fixtures stand in `../fixtures` beside it.
     pub fn read(recording: &Path) -> Self {
+        Self::read_with(recording, &[])
+    }
+
+    /// The same with texts in place of others, such as the port of a registry.
+    pub fn read_with(recording: &Path, replaced: &[(&str, &str)]) -> Self {
         let directory = recording.parent().unwrap().to_owned();
-        let steps = serde_json::from_slice(&std::fs::read(recording).unwrap()).unwrap();
+        let mut text = std::fs::read_to_string(recording).unwrap();
+        for (from, to) in replaced {
+            text = text.replace(from, to);
+        }
+        let steps = serde_json::from_str(&text).unwrap();
         let known = Known::from_fixtures(&directory.join("../fixtures"));
         Self { steps, directory, known }
     }
@@ -128,7 +137,7 @@ impl Step {
     }
 }
 
-/// Which digests the fixtures hold, and which digest of this daemon stands for which recorded one.
+/// Which digests the fixtures hold, whole and by their first twelve digits, and which digest of this daemon stands for which recorded one.
 struct Known {
     digests: HashSet<String>,
     alias: HashMap<String, String>,
@@ -138,7 +147,7 @@ struct Known {
 
 impl Known {
     fn from_fixtures(directory: &Path) -> Self {
-        let digest = Regex::new(r"(?:sha256:)?\b[0-9a-f]{64}\b").unwrap();
+        let digest = Regex::new(r"(?:sha256:)?\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b").unwrap();
         let mut digests = HashSet::new();
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -153,6 +162,8 @@ impl Known {
                 }
             }
         }
+        let short: Vec<String> = digests.iter().filter_map(|digest| Some(digest.get(..12)?.to_owned())).collect();
+        digests.extend(short);
         assert!(!digests.is_empty(), "no fixtures in {}", directory.display());
         // The recorded engine was a development version ahead of the newest API.
         let newest_version = Regex::new(r"\b1\.5[56]\b").unwrap();

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::App;
 use super::answer::{Answer, message};
 use super::range::Part;
+use super::render::binary::Binary;
 use super::render::message::ErrorResponse;
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Result};
@@ -35,17 +36,32 @@ const CHUNK: usize = 256 << 10;
         ("digest" = String, Path, description = "The blob's digest",
             example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
         ("Range" = Option<String>, Header, description = "The bytes to read; one range", example = "bytes=0-1023"),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has"),
-        ("If-Range" = Option<String>, Header, description = "The entity tag that the range is of"),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has",
+            example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
+        ("If-Range" = Option<String>, Header, description = "The entity tag that the range is of",
+            example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
     ),
     responses(
-        (status = 200, description = "The blob", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The range of the blob", body = String, content_type = "application/octet-stream"),
-        (status = 304, description = "The client has the blob"),
-        (status = 400, description = "The digest is malformed", body = ErrorResponse<'static>),
+        (status = 200, description = "The blob", body = inline(Binary), content_type = "application/octet-stream", headers(
+            ("Docker-Content-Digest" = String, description = "The blob's digest"),
+            ("ETag" = String, description = "The digest in quotes"),
+            ("Accept-Ranges" = String, description = "Always `bytes`")
+        )),
+        (status = 206, description = "The range of the blob", body = inline(Binary), content_type = "application/octet-stream", headers(
+            ("Docker-Content-Digest" = String, description = "The blob's digest"),
+            ("ETag" = String, description = "The digest in quotes"),
+            ("Content-Range" = String, description = "Which bytes these are, and of how many")
+        )),
+        (status = 304, description = "The client has the blob", headers(
+            ("ETag" = String, description = "The digest in quotes")
+        )),
+        (status = 400, description = "The digest is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid digest format"})),
         (status = 404, description = "There is no such blob", body = ErrorResponse<'static>,
             example = json!({"message": "content sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22: not found"})),
-        (status = 416, description = "The blob has no such range", body = ErrorResponse<'static>),
+        (status = 416, description = "The blob has no such range", body = ErrorResponse<'static>,
+            headers(("Content-Range" = String, description = "How many bytes there are")),
+            example = json!({"message": "the blob has no such range"})),
     ),
 )]
 pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {
@@ -94,11 +110,18 @@ pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, he
     params(
         ("digest" = String, Path, description = "The blob's digest",
             example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has"),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has",
+            example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
     ),
     responses(
-        (status = 200, description = "The blob is here; `Content-Length` is its size"),
-        (status = 304, description = "The client has the blob"),
+        (status = 200, description = "The blob is here; `Content-Length` is its size", headers(
+            ("Docker-Content-Digest" = String, description = "The blob's digest"),
+            ("ETag" = String, description = "The digest in quotes"),
+            ("Accept-Ranges" = String, description = "Always `bytes`")
+        )),
+        (status = 304, description = "The client has the blob", headers(
+            ("ETag" = String, description = "The digest in quotes")
+        )),
         (status = 400, description = "The digest is malformed"),
         (status = 404, description = "There is no such blob"),
     ),

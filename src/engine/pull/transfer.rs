@@ -3,6 +3,9 @@
 //! A blob's download is a *flight*: a task of its own that lives for as long as a pull waits for it. Pulls that need a blob
 //! which is on its way from the same registry join its flight. Flights are told apart by registry, so that no registry can
 //! hold up what another one would serve.
+//!
+//! What a download leaves that is given up or breaks off is set aside in the store, and the next one goes on from there. Only
+//! the digest of the whole tells whether that was right: where it is not, all of it is fetched anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::domain::{Descriptor, Digest, Error, Kind, Result};
@@ -63,7 +66,7 @@ enum State {
     Failed(Arc<Error>),
 }
 
-/// A blob that was fetched and checked, and is not visible yet.
+/// A blob that was fetched and checked, and is not visible yet. If no pull commits it, it is set aside.
 pub(super) struct Fetched {
     pub(super) size: u64,
     /// Absent once a pull has taken it to commit it.
@@ -74,6 +77,16 @@ impl Fetched {
     /// The blob, for as long as no pull has taken it.
     pub(super) fn staged(&self) -> MutexGuard<'_, Option<Staged>> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        if let Some(staged) = self.staged().take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn_blocking(move || staged.set_aside());
+        }
     }
 }
 
@@ -182,16 +195,51 @@ enum Piece {
     End,
 }
 
+/// A blob that was written to its end.
+enum Written {
+    Good(Staged),
+    /// It is not what its digest says, which may be the fault of what an earlier download had left.
+    Spoilt(Error),
+}
+
 async fn transfer(
     store: Arc<dyn Store>,
     repository: &Repository,
     descriptor: &Descriptor,
     state: &watch::Sender<State>,
 ) -> Result<Staged> {
+    match carry(&store, repository, descriptor, state, true).await? {
+        Written::Good(staged) => return Ok(staged),
+        Written::Spoilt(error) => {
+            tracing::warn!(
+                error = error.chain(),
+                "what was kept of an earlier download is damaged; fetching all of it"
+            );
+        }
+    }
+    match carry(&store, repository, descriptor, state, false).await? {
+        Written::Good(staged) => Ok(staged),
+        Written::Spoilt(error) => Err(error),
+    }
+}
+
+/// Brings a blob from the network to the disk, from the beginning or from where an earlier download had ended.
+async fn carry(
+    store: &Arc<dyn Store>,
+    repository: &Repository,
+    descriptor: &Descriptor,
+    state: &watch::Sender<State>,
+    resume: bool,
+) -> Result<Written> {
     let (pieces, arriving) = mpsc::channel(WAITING);
-    let (digest, size) = (descriptor.digest.clone(), descriptor.size);
-    let writer = tokio::task::spawn_blocking(move || write(store.as_ref(), digest, size, arriving));
-    let received = receive(repository, descriptor, &pieces, state).await;
+    let (begun, beginning) = oneshot::channel();
+    let (store, blob) = (store.clone(), descriptor.clone());
+    let writer = tokio::task::spawn_blocking(move || write(store.as_ref(), &blob, resume, begun, arriving));
+    let received = match beginning.await {
+        Ok(from) => receive(repository, descriptor, from, &pieces, state).await,
+        // The disk has failed already.
+        Err(_) => Ok(()),
+    };
     drop(pieces);
     let written = writer.await.map_err(|e| Error::internal("writing content was stopped", e))?;
     // Where both failed, one is the reason for the other: the disk's own failure, or else the network's.
@@ -201,27 +249,46 @@ async fn transfer(
     }
 }
 
-/// Writes and hashes a blob as it arrives. Blocks.
-fn write(store: &dyn Store, digest: Digest, size: u64, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged> {
-    let mut ingest = store.ingest(&format!("pull {digest}"), size, Some(digest))?;
+/// Writes and hashes a blob as it arrives, once it has told where it begins. Blocks.
+fn write(
+    store: &dyn Store,
+    blob: &Descriptor,
+    resume: bool,
+    begun: oneshot::Sender<u64>,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<Written> {
+    let (reference, digest) = (format!("pull {}", blob.digest), blob.digest.clone());
+    let mut ingest = match resume {
+        true => store.resume(&reference, blob.size, digest)?,
+        false => store.ingest(&reference, blob.size, Some(digest))?,
+    };
+    let from = ingest.offset();
+    let _ = begun.send(from);
     loop {
         match pieces.blocking_recv() {
             Some(Piece::Bytes(bytes)) => ingest.write(&bytes)?,
-            Some(Piece::End) => return ingest.finish(),
-            None => return Err(Error::new(Kind::Cancelled, "the download was given up")),
+            Some(Piece::End) => match ingest.finish() {
+                Err(error) if from > 0 => return Ok(Written::Spoilt(error)),
+                finished => return finished.map(Written::Good),
+            },
+            None => {
+                ingest.set_aside();
+                return Err(Error::new(Kind::Cancelled, "the download was given up"));
+            }
         }
     }
 }
 
-/// Receives a blob from beginning to end, over as many connections as it takes.
+/// Receives a blob from an offset to its end, over as many connections as it takes.
 async fn receive(
     repository: &Repository,
     descriptor: &Descriptor,
+    from: u64,
     pieces: &mpsc::Sender<Piece>,
     state: &watch::Sender<State>,
 ) -> Result<()> {
-    let mut blob = Receiving { descriptor, pieces, state, buffer: BytesMut::new(), received: 0 };
-    let (mut failures, mut headway) = (0, 0);
+    let mut blob = Receiving { descriptor, pieces, state, buffer: BytesMut::new(), received: from };
+    let (mut failures, mut headway) = (0, from);
     while blob.received < descriptor.size {
         let Err(error) = blob.attempt(repository).await else { break };
         if blob.received >= headway + HEADWAY {
@@ -229,7 +296,9 @@ async fn receive(
         }
         failures += 1;
         // What the registry refuses it will refuse again, and before the first byte it was asked repeatedly already.
-        if error.kind() != Kind::Unavailable || blob.received == 0 || failures >= ATTEMPTS {
+        if error.kind() != Kind::Unavailable || blob.received == from || failures >= ATTEMPTS {
+            // What has arrived is kept for the next pull.
+            blob.flush().await;
             return Err(error);
         }
         tracing::info!(

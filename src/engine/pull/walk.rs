@@ -65,8 +65,8 @@ impl Pulling {
     /// `NotFound` where the image has nothing for the platform.
     pub(super) async fn select(&mut self, target: &Descriptor) -> Result<Selection> {
         let root = self.document(target).await?;
-        let mut path = Vec::new();
-        let chosen = self.choose(target.clone(), root, &mut path).await?;
+        let (mut path, mut barren) = (Vec::new(), HashSet::new());
+        let chosen = self.choose(target.clone(), root, &mut path, &mut barren).await?;
         let Some((manifest, document)) = chosen else { return Err(no_match(self.request.platform.as_ref())) };
         let mut selection = Selection {
             manifest: manifest.clone(),
@@ -90,7 +90,8 @@ impl Pulling {
         };
         let attestations: Vec<Descriptor> =
             path.iter().flat_map(|(_, index)| index.manifests.iter().filter(wanted)).cloned().collect();
-        for descriptor in attestations {
+        let mut seen = HashSet::new();
+        for descriptor in attestations.into_iter().filter(|found| seen.insert(found.digest.clone())) {
             match self.document(&descriptor).await {
                 Ok(document) => add(&mut selection, descriptor, &document),
                 // Copies of an image often leave attestations out; the image is none the worse for it.
@@ -136,26 +137,33 @@ impl Pulling {
         Ok(Arc::new(document))
     }
 
-    /// The manifest that fits best, and in `path` the indexes above it; `None` where none fits.
+    /// The manifest that fits best, and in `path` the indexes above it; `None` where none fits. Indexes that hold none are
+    /// noted in `barren`: one that many others name is looked through once.
     fn choose<'a>(
         &'a mut self,
         descriptor: Descriptor,
         document: Arc<Document>,
         path: &'a mut Vec<(Descriptor, Index)>,
+        barren: &'a mut HashSet<Digest>,
     ) -> BoxFuture<'a, Result<Option<Chosen>>> {
         async move {
             let Document::Index(index) = document.as_ref() else { return Ok(Some((descriptor, document))) };
             if path.len() >= MAX_DEPTH {
                 return Err(Error::invalid(format!("indexes are nested more than {MAX_DEPTH} deep")));
             }
+            let own = descriptor.digest.clone();
             path.push((descriptor, index.clone()));
             for child in candidates(index, &self.matcher) {
+                if barren.contains(&child.digest) {
+                    continue;
+                }
                 let document = self.document(&child).await?;
-                if let Some(chosen) = self.choose(child, document, path).await? {
+                if let Some(chosen) = self.choose(child, document, path, barren).await? {
                     return Ok(Some(chosen));
                 }
             }
             path.pop();
+            barren.insert(own);
             Ok(None)
         }
         .boxed()

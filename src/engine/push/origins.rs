@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::catalog::State;
 use super::super::summary::Tree;
 use super::contents::Contents;
+use crate::domain::image::ManifestSummary;
 use crate::domain::{Digest, Reference};
 
 /// How many repositories a blob is looked for in.
@@ -71,7 +72,7 @@ pub(super) fn find(state: &State, name: &Reference, target: &Digest, contents: &
             continue;
         }
         let tree = Tree::new(state, &record.target);
-        let manifests = tree.manifests.iter().filter_map(|branch| branch.manifest);
+        let manifests = tree.manifests.iter().filter_map(ManifestSummary::manifest);
         for child in manifests.flat_map(|manifest| std::iter::once(&manifest.config).chain(&manifest.layers)) {
             // A pull of one platform leaves the others where they are, but they are there.
             if !contents.holds(&child.digest) {

@@ -2,8 +2,9 @@
 
 use super::super::catalog::State;
 use super::super::inspect::lacks_platform;
-use super::super::summary::{Branch, Tree};
+use super::super::summary::Tree;
 use super::contents::is_foreign;
+use crate::domain::image::ManifestSummary;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Error, Kind, Platform, Reference, Result};
 
@@ -21,7 +22,7 @@ pub(super) fn platform(
     let tree = Tree::new(state, target);
     let mut fitting = complete(state, &tree).filter(|branch| matcher.matches(&branch.platform()));
     match (fitting.next(), fitting.next()) {
-        (Some(branch), None) => Ok(branch.descriptor.clone()),
+        (Some(branch), None) => Ok(Descriptor::clone(&branch.descriptor)),
         (Some(_), Some(_)) => {
             Err(Error::new(Kind::Conflict, format!("multiple manifests found for platform {platform}")))
         }
@@ -36,14 +37,14 @@ pub(super) fn platform(
 /// `NotFound` where none is complete; `Conflict` where several are and the host can run none of them.
 pub(super) fn instead(state: &State, target: &Descriptor, name: &Reference) -> Result<Descriptor> {
     let tree = Tree::new(state, target);
-    let candidates: Vec<&Branch<'_>> = complete(state, &tree).collect();
+    let candidates: Vec<&ManifestSummary> = complete(state, &tree).collect();
     if let [only] = candidates[..] {
-        return Ok(only.descriptor.clone());
+        return Ok(Descriptor::clone(&only.descriptor));
     }
     let host = Matcher::host();
     let ranked = candidates.iter().filter_map(|branch| Some((host.rank(&branch.platform())?, branch)));
     match ranked.min_by_key(|(rank, _)| *rank) {
-        Some((_, best)) => Ok(best.descriptor.clone()),
+        Some((_, best)) => Ok(Descriptor::clone(&best.descriptor)),
         None if candidates.is_empty() => {
             let name = name.familiar();
             Err(Error::not_found(format!("image with reference {name} was found but does not provide any platform")))
@@ -56,9 +57,9 @@ pub(super) fn instead(state: &State, target: &Descriptor, name: &Reference) -> R
 }
 
 /// The images whose content is here, but for what is not for registries anyway.
-fn complete<'a, 't>(state: &'a State, tree: &'t Tree<'a>) -> impl Iterator<Item = &'t Branch<'a>> {
+fn complete<'a>(state: &'a State, tree: &'a Tree) -> impl Iterator<Item = &'a ManifestSummary> {
     tree.images().filter(|branch| {
-        let Some(manifest) = branch.manifest else { return false };
+        let Some(manifest) = branch.manifest() else { return false };
         let mut children = std::iter::once(&manifest.config).chain(&manifest.layers);
         children.all(|child| is_foreign(child) || state.blob(&child.digest).is_some())
     })

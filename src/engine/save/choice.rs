@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::domain::image::ManifestSummary;
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Result, attestation};
 use crate::engine::catalog::State;
-use crate::engine::summary::{Branch, Tree};
+use crate::engine::summary::Tree;
 
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 8;
@@ -37,11 +38,15 @@ impl Chosen {
     /// `NotFound` where the image lacks a platform, or nothing of it is here as a whole.
     pub(super) fn of(state: &State, target: &Descriptor, platforms: &[Platform], shown: &str) -> Result<Self> {
         let tree = Tree::new(state, target);
-        let selected =
-            platforms.iter().map(|platform| select(&tree, platform, shown)).collect::<Result<Vec<&Branch<'_>>>>()?;
+        let selected = platforms
+            .iter()
+            .map(|platform| select(&tree, platform, shown))
+            .collect::<Result<Vec<&ManifestSummary>>>()?;
         let digests: HashSet<&Digest> = selected.iter().map(|branch| &branch.descriptor.digest).collect();
         let (target, part) = match selected.first() {
-            Some(one) if digests.len() == 1 && travels_alone(&tree, one) => (one.descriptor.clone(), Part::Whole),
+            Some(one) if digests.len() == 1 && travels_alone(&tree, one) => {
+                (Descriptor::clone(&one.descriptor), Part::Whole)
+            }
             _ => {
                 let mut parts =
                     Parts { state, selected: (!selected.is_empty()).then_some(digests), known: HashMap::new() };
@@ -52,20 +57,17 @@ impl Chosen {
             }
         };
         let host = Matcher::host();
-        let shows = |branch: &&Branch<'_>| {
+        let shows = |branch: &&ManifestSummary| {
             let asked = selected.is_empty() || selected.iter().any(|s| s.descriptor.digest == branch.descriptor.digest);
             asked && branch.available && branch.config.is_some()
         };
         let best = tree.images().filter(shows).min_by_key(|branch| host.rank(&branch.platform()).unwrap_or(usize::MAX));
-        let view = best.and_then(|best| {
-            let digest = &best.descriptor.digest;
-            Some((digest.clone(), state.document(digest)?.clone()))
-        });
+        let view = best.and_then(|best| Some((best.descriptor.digest.clone(), best.document.clone()?)));
         Ok(Self { target, part, view })
     }
 }
 
-fn select<'t, 'a>(tree: &'t Tree<'a>, platform: &Platform, shown: &str) -> Result<&'t Branch<'a>> {
+fn select<'a>(tree: &'a Tree, platform: &Platform, shown: &str) -> Result<&'a ManifestSummary> {
     let refuse = |why: &str| {
         let text =
             format!("no suitable export target found: image with reference {shown} was found but {why} ({platform})");
@@ -80,10 +82,10 @@ fn select<'t, 'a>(tree: &'t Tree<'a>, platform: &Platform, shown: &str) -> Resul
 }
 
 /// Whether a manifest can leave its index: whatever attests it names it as its subject, and so stays with it.
-fn travels_alone(tree: &Tree<'_>, branch: &Branch<'_>) -> bool {
+fn travels_alone(tree: &Tree, branch: &ManifestSummary) -> bool {
     let digest = &branch.descriptor.digest;
     tree.attestations_of(digest).all(|evidence| {
-        let subject = evidence.manifest.and_then(|manifest| manifest.subject.as_ref());
+        let subject = evidence.manifest().and_then(|manifest| manifest.subject.as_ref());
         !evidence.available || subject.is_some_and(|subject| subject.digest == *digest)
     })
 }

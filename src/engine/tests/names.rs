@@ -117,7 +117,7 @@ async fn content_that_is_read_outlives_its_image() {
     engine.remove(APP_ID, options).await.unwrap();
     for (statement, blob) in statements {
         let bytes: Vec<Bytes> = blob.stream(0, u64::MAX, 100).try_collect().await.unwrap();
-        assert_eq!(Digest::of(&bytes.concat()), statement.descriptor.digest);
+        assert_eq!(Digest::of(&bytes.concat()), statement.digest);
     }
 }
 

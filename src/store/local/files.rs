@@ -8,9 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 
 use super::Root;
+use super::partial::Partials;
 use crate::domain::digest::{Algorithm, Hasher};
 use crate::domain::{Digest, Error, Result};
 use crate::store::{Ingest, IngestStatus, ReadAt, Staged, StagedContent};
+
+/// Bytes of a partial that are read and hashed at a time.
+const PIECE: usize = 1 << 20;
 
 /// How often a large ingest is handed to the flusher, in bytes, so that the disk works while more arrives.
 const FLUSH_EVERY: u64 = 32 << 20;
@@ -26,7 +30,10 @@ pub(super) struct BlobFile {
 
 impl BlobFile {
     pub(super) fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    pub(super) fn of(file: File) -> std::io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { file, size })
     }
@@ -64,13 +71,35 @@ pub(super) struct FileIngest {
 impl FileIngest {
     pub(super) fn create(root: Arc<Root>, reference: &str, total: u64, expected: Option<Digest>) -> Result<Self> {
         let number = root.next.fetch_add(1, Ordering::Relaxed);
-        let file = OpenOptions::new()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(root.ingest_path(number))
-            .map_err(|e| Error::io("creating an ingest", e))?;
+        let path = root.ingest_path(&number.to_string());
+        Self::begin(root, number, path, reference, total, expected)
+    }
+
+    /// Goes on with what was set aside of a blob, or else begins.
+    pub(super) fn resume(root: Arc<Root>, reference: &str, total: u64, expected: Digest) -> Result<Self> {
+        let number = root.next.fetch_add(1, Ordering::Relaxed);
+        // By this name, the file is found again after a crash.
+        let path = root.ingest_path(&format!("{number}.{}", Partials::name(&expected)));
+        let known = root.partials.take(&expected, total, &path);
+        let mut ingest = Self::begin(root, number, path, reference, total, Some(expected))?;
+        if let Some(size) = known {
+            ingest.take_up(size)?;
+        }
+        Ok(ingest)
+    }
+
+    fn begin(
+        root: Arc<Root>,
+        number: u64,
+        path: PathBuf,
+        reference: &str,
+        total: u64,
+        expected: Option<Digest>,
+    ) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true).mode(0o600);
+        let open = || options.open(&path).map_err(|e| Error::io("creating an ingest", e));
+        let file = root.partials.making_room(open)?;
         let now = jiff::Timestamp::now();
         let status = IngestStatus {
             reference: reference.to_owned(),
@@ -83,7 +112,7 @@ impl FileIngest {
         root.ingests.lock().unwrap_or_else(PoisonError::into_inner).insert(number, status);
         let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         Ok(Self {
-            staged: StagedFile { root, number, placed: false },
+            staged: StagedFile { root, number, path, placed: false },
             file: Arc::new(file),
             hasher: algorithm.hasher(),
             expected,
@@ -91,23 +120,59 @@ impl FileIngest {
             flushed: 0,
         })
     }
-}
 
-impl Ingest for FileIngest {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hasher.update(bytes);
-        self.file.write_all_at(bytes, self.written).map_err(|e| Error::io("writing content", e))?;
-        self.written += bytes.len() as u64;
-        if self.written - self.flushed >= FLUSH_EVERY {
-            self.flushed = self.written;
-            self.staged.root.flusher.flush(&self.file);
+    /// Hashes the bytes that are in the file already, to write after them. Where they cannot be read, they are none.
+    fn take_up(&mut self, size: u64) -> Result<()> {
+        let mut buffer = vec![0; PIECE];
+        let mut read = 0;
+        while read < size {
+            let want = usize::try_from(size - read).unwrap_or(usize::MAX).min(PIECE);
+            if let Err(error) = self.file.read_exact_at(&mut buffer[..want], read) {
+                tracing::warn!(%error, "reading a part of a blob that was set aside");
+                self.hasher = self.expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm).hasher();
+                return self.file.set_len(0).map_err(|e| Error::io("emptying an ingest", e));
+            }
+            self.hasher.update(&buffer[..want]);
+            read += want as u64;
         }
+        (self.written, self.flushed) = (size, size);
+        self.tell();
+        Ok(())
+    }
+
+    /// Tells in the list of ingests how far this one is.
+    fn tell(&self) {
         let mut ingests = self.staged.root.ingests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(status) = ingests.get_mut(&self.staged.number) {
             status.offset = self.written;
             status.updated_at = jiff::Timestamp::now();
         }
+    }
+}
+
+impl Ingest for FileIngest {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        let write = || self.file.write_all_at(bytes, self.written).map_err(|e| Error::io("writing content", e));
+        self.staged.root.partials.making_room(write)?;
+        self.written += bytes.len() as u64;
+        if self.written - self.flushed >= FLUSH_EVERY {
+            self.flushed = self.written;
+            self.staged.root.flusher.flush(&self.file);
+        }
+        self.tell();
         Ok(())
+    }
+
+    fn offset(&self) -> u64 {
+        self.written
+    }
+
+    fn set_aside(self: Box<Self>) {
+        let Self { staged, expected, written, .. } = *self;
+        if let Some(expected) = expected {
+            staged.set_aside(&expected, written);
+        }
     }
 
     fn finish(self: Box<Self>) -> Result<Staged> {
@@ -122,21 +187,26 @@ impl Ingest for FileIngest {
 pub(in crate::store) struct StagedFile {
     root: Arc<Root>,
     number: u64,
+    path: PathBuf,
     placed: bool,
 }
 
 impl StagedFile {
     pub(in crate::store) fn open(&self) -> Result<Box<dyn ReadAt>> {
-        let file =
-            BlobFile::open(&self.root.ingest_path(self.number)).map_err(|e| Error::io("opening an ingest", e))?;
-        Ok(Box::new(file))
+        Ok(Box::new(BlobFile::open(&self.path).map_err(|e| Error::io("opening an ingest", e))?))
     }
 
     /// Moves the file to where the blob belongs.
     pub(super) fn place(mut self, path: &Path) -> Result<()> {
-        fs::rename(self.root.ingest_path(self.number), path).map_err(|e| Error::io("placing content", e))?;
+        fs::rename(&self.path, path).map_err(|e| Error::io("placing content", e))?;
         self.placed = true;
         Ok(())
+    }
+
+    /// Keeps the file as a part of a blob.
+    pub(in crate::store) fn set_aside(mut self, digest: &Digest, size: u64) {
+        self.placed = true;
+        self.root.partials.keep(digest, size, &self.path);
     }
 
     fn unregister(&self) {
@@ -148,7 +218,7 @@ impl Drop for StagedFile {
     fn drop(&mut self) {
         self.unregister();
         if !self.placed {
-            let _ = fs::remove_file(self.root.ingest_path(self.number));
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -160,7 +230,7 @@ pub(super) fn sync_staged<'a>(root: &Root, staged: impl ExactSizeIterator<Item =
         0 => Ok(()),
         1..SYNC_ALL_FROM => {
             for file in staged {
-                File::open(root.ingest_path(file.number)).and_then(|file| file.sync_data()).map_err(synced)?;
+                File::open(&file.path).and_then(|file| file.sync_data()).map_err(synced)?;
             }
             Ok(())
         }
@@ -171,6 +241,14 @@ pub(super) fn sync_staged<'a>(root: &Root, staged: impl ExactSizeIterator<Item =
 /// Makes renames in a directory durable.
 pub(super) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io(format!("syncing {}", path.display()), e))
+}
+
+/// Notes durably that a root is left in order.
+pub(super) fn mark_clean(root: &Path) -> Result<()> {
+    File::create(root.join("clean"))
+        .and_then(|file| file.sync_all())
+        .map_err(|e| Error::io("marking the data root clean", e))?;
+    sync_dir(root)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -203,7 +281,7 @@ pub(super) fn empty_dir(path: &Path) -> Result<()> {
 
 /// Closes a root to everybody but its owner.
 pub(super) fn restrict(path: &Path) -> Result<()> {
-    let mut dirs: Vec<PathBuf> = vec![path.to_owned(), path.join("ingest"), path.join("blobs")];
+    let mut dirs: Vec<PathBuf> = vec![path.to_owned(), path.join("ingest"), path.join("partial"), path.join("blobs")];
     dirs.extend(Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name())));
     for dir in dirs {
         fs::set_permissions(&dir, Permissions::from_mode(0o700))

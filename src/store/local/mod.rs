@@ -6,6 +6,7 @@
 //! <root>/metadata.redb   records: blobs, parsed documents, names
 //! <root>/blobs/<algorithm>/<hex>
 //! <root>/ingest/<number> blobs being written; emptied at start
+//! <root>/partial/<algorithm>-<hex> beginnings of blobs whose download ended early
 //! ```
 //!
 //! The order of a commit is what makes it safe: the blobs' bytes are synced, then renamed into place, then the directory
@@ -14,6 +15,8 @@
 
 mod database;
 mod files;
+mod partial;
+mod survey;
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -28,6 +31,8 @@ use crate::domain::{Digest, Error, Kind, Result};
 use database::Database;
 pub(super) use files::StagedFile;
 use files::{BlobFile, FileIngest};
+use partial::{Limits, Partials};
+pub use survey::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
 
 /// Blobs and names under one directory, used by one process at a time.
 pub struct LocalStore {
@@ -47,6 +52,7 @@ struct Root {
     ingest_dir: File,
     next: AtomicU64,
     ingests: Mutex<HashMap<u64, IngestStatus>>,
+    partials: Partials,
     flusher: files::Flusher,
 }
 
@@ -59,22 +65,23 @@ impl Root {
         self.blob_dir(digest.algorithm()).join(digest.hex())
     }
 
-    fn ingest_path(&self, number: u64) -> PathBuf {
-        self.path.join("ingest").join(number.to_string())
+    fn ingest_path(&self, name: &str) -> PathBuf {
+        self.path.join("ingest").join(name)
     }
 }
 
 impl LocalStore {
     /// Opens the store under a directory, which is made if it is not there.
     ///
-    /// Whatever a process that did not end in order left behind is put right first: ingests are dropped, files that no
-    /// record knows are removed, and records whose file is gone are forgotten with a warning.
+    /// Whatever a process that did not end in order left behind is put right first: ingests are dropped (those that can be
+    /// resumed are set aside), files that no record knows are removed, and records whose file is gone are forgotten with a
+    /// warning.
     ///
     /// # Errors
     /// `Conflict` where another process uses the directory.
     pub fn open(path: &Path) -> Result<Self> {
         let algorithms = Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name()));
-        for dir in [path.to_owned(), path.join("ingest")].iter().chain(&algorithms) {
+        for dir in [path.to_owned(), path.join("ingest"), path.join("partial")].iter().chain(&algorithms) {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -85,9 +92,10 @@ impl LocalStore {
         files::restrict(path)?;
         let lock = acquire(path)?;
         let clean = path.join("clean");
-        let fresh = !path.join("metadata.redb").exists();
+        let fresh = !database_path(path).exists();
         let interrupted = !fresh && !clean.exists();
-        let (database, uuid) = Database::open(&path.join("metadata.redb"))?;
+        let (database, uuid) = Database::open(&database_path(path))?;
+        partial::adopt(&path.join("ingest"), &path.join("partial"))?;
         files::empty_dir(&path.join("ingest"))?;
         let ingest_dir = File::open(path.join("ingest")).map_err(|e| Error::io("opening the ingest directory", e))?;
         let root = Root {
@@ -95,6 +103,7 @@ impl LocalStore {
             ingest_dir,
             next: AtomicU64::new(0),
             ingests: Mutex::default(),
+            partials: Partials::open(path.join("partial"), Limits::default())?,
             flusher: files::Flusher::start()?,
         };
         let store = Self {
@@ -148,6 +157,10 @@ impl LocalStore {
     }
 }
 
+fn database_path(root: &Path) -> PathBuf {
+    root.join("metadata.redb")
+}
+
 /// Takes the lock of a root.
 fn acquire(path: &Path) -> Result<File> {
     let lock = OpenOptions::new()
@@ -189,6 +202,14 @@ impl Content for LocalStore {
         Ok(Box::new(FileIngest::create(self.root.clone(), reference, total, expected)?))
     }
 
+    fn resume(&self, reference: &str, total: u64, expected: Digest) -> Result<Box<dyn Ingest>> {
+        Ok(Box::new(FileIngest::resume(self.root.clone(), reference, total, expected)?))
+    }
+
+    fn forget_partials(&self) -> u64 {
+        self.root.partials.clear()
+    }
+
     fn ingests(&self) -> Vec<IngestStatus> {
         self.root.ingests.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -215,7 +236,8 @@ impl Store for LocalStore {
         let result = (|| {
             for (digest, size, file) in blobs {
                 let path = self.root.blob_path(&digest);
-                if !path.exists() {
+                // A file that no record knows is nobody's: what was just hashed takes its place.
+                if !path.exists() || !database.knows(&digest)? {
                     file.place(&path)?;
                     placed.push(path);
                 }
@@ -226,7 +248,7 @@ impl Store for LocalStore {
                     files::sync_dir(&self.root.blob_dir(algorithm))?;
                 }
             }
-            database.apply(&records, &changes)
+            self.root.partials.making_room(|| database.apply(&records, &changes))
         })();
         if let Err(error) = result {
             // Nothing was recorded, so nobody can have seen these.
@@ -235,6 +257,7 @@ impl Store for LocalStore {
             }
             return Err(error);
         }
+        self.root.partials.settle(records.iter().map(|(digest, _)| digest));
         for digest in &changes.removed {
             // What cannot be unlinked is no longer recorded; the next start after a crash finds it.
             if let Err(error) = files::remove(&self.root.blob_path(digest)) {
@@ -254,11 +277,7 @@ impl Store for LocalStore {
 
     fn close(&self) -> Result<()> {
         let _database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.root.path.join("clean");
-        File::create(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(|e| Error::io("marking the data root clean", e))?;
-        files::sync_dir(&self.root.path)?;
+        files::mark_clean(&self.root.path)?;
         self.clean.store(true, Ordering::Release);
         Ok(())
     }

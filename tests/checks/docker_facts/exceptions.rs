@@ -1,6 +1,6 @@
 //! Where our documents differ from Docker's on purpose.
 
-use super::Difference::{self, Extra, Missing, Null, Type};
+use super::Difference::{self, Extra, Missing, Null, Optional, Type};
 
 /// A difference that is meant.
 #[derive(Debug)]
@@ -81,6 +81,7 @@ pub static EXCEPTIONS: &[Exception] = &[
         (25, 43),
         "shown as it stands in the image's configuration",
     ),
+    meant("ImageInspect", "RootFS.Type", Optional, (30, 55), "left out for a platform that is not here, as recorded"),
     meant("ImageInspect", "ContainerConfig", Null, (25, 44), RECORDED_NULL),
     meant("ImageInspect", "ContainerConfig.*", Null, (25, 44), "always null as a whole"),
     meant("ImageInspect", "ContainerConfig.*", Missing, (25, 44), "always null as a whole"),

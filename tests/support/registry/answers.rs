@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -24,8 +26,38 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     let target = parts.uri.path_and_query().map(|target| target.to_string()).unwrap_or_default();
     let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers.clone() };
     shared.seen.lock().unwrap().push(seen);
+    let sends_content = matches!(parts.method, Method::PUT | Method::PATCH) && parts.uri.path().contains("/blobs/");
+    if sends_content && shared.faults.lock().unwrap().stall_uploads {
+        let _stalled = Stalled::begin(&shared);
+        return std::future::pending().await;
+    }
     let read = tokio::spawn(async move { body.collect().await.map(|body| body.to_bytes()).unwrap_or_default() });
     let body = read.await.unwrap_or_default();
+    let response = respond(&shared, &parts, body);
+    let trickle = shared.faults.lock().unwrap().trickle;
+    match trickle {
+        Some((piece, pause)) => trickled(response, piece, pause),
+        None => response,
+    }
+}
+
+/// An upload that stands still, for as long as its connection lives.
+struct Stalled<'a>(&'a Shared);
+
+impl<'a> Stalled<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        *shared.stalled.lock().unwrap() += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Stalled<'_> {
+    fn drop(&mut self) {
+        *self.0.stalled.lock().unwrap() -= 1;
+    }
+}
+
+fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
     let path = parts.uri.path().to_owned();
     let query: HashMap<String, String> =
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
@@ -42,7 +74,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     if path.starts_with("/elsewhere") {
         return (StatusCode::CREATED, [("location", "/")]).into_response();
     }
-    if let Some(refusal) = refusal(faults, &shared, &parts.headers) {
+    if let Some(refusal) = refusal(faults, shared, &parts.headers) {
         return refusal;
     }
     if path == "/v1/search" && faults.endless_search {
@@ -76,8 +108,11 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
         return manifest(stored, faults, &parts.method, &repository, &reference, &parts.headers, body);
     }
     if let Some(repository) = rest.strip_suffix("/tags/list") {
-        let tags: Vec<Value> =
+        let mut tags: Vec<Value> =
             stored.tags.keys().filter(|(own, _)| own == repository).map(|(_, tag)| json!(tag)).collect();
+        if faults.tags_reversed {
+            tags.reverse();
+        }
         return page(faults, &path, &query, tags, |tags| json!({"name": repository, "tags": tags}), "application/json");
     }
     if let Some((repository, subject)) = pieces("/referrers/") {
@@ -345,6 +380,22 @@ fn altered(bytes: &Bytes) -> Bytes {
         *last = if *last == b'}' { b' ' } else { *last ^ 1 };
     }
     bytes.into()
+}
+
+/// The same answer in pieces of so many bytes, with a pause before each.
+fn trickled(response: Response, piece: usize, pause: Duration) -> Response {
+    let (parts, body) = response.into_parts();
+    let pieces = body.into_data_stream().flat_map(move |chunk| {
+        let chunk = chunk.unwrap_or_default();
+        let pieces: Vec<Bytes> =
+            (0..chunk.len()).step_by(piece).map(|at| chunk.slice(at..chunk.len().min(at + piece))).collect();
+        futures_util::stream::iter(pieces)
+    });
+    let slow = pieces.then(move |piece| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, Infallible>(piece)
+    });
+    Response::from_parts(parts, Body::from_stream(slow))
 }
 
 fn once(bytes: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {

@@ -8,12 +8,21 @@ use super::Thing;
 use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::Result;
 use crate::domain::filter::Filters;
+use crate::domain::{Error, Result};
 
 /// The operations' part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(container_list, container_prune, volume_list, volume_prune, network_list, network_prune, build_prune))]
+#[openapi(paths(
+    container_list,
+    container_prune,
+    volume_list,
+    volume_prune,
+    network_list,
+    network_prune,
+    build_prune,
+    plugin_list
+))]
 pub struct Document;
 
 /// Refuses filters that Docker does not have for a list or a prune.
@@ -37,10 +46,15 @@ pub struct Volume {}
 #[derive(Serialize, ToSchema)]
 pub struct Network {}
 
+/// A plugin. There are none.
+#[derive(Serialize, ToSchema)]
+pub struct Plugin {}
+
 /// Volumes; there are none.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumeListResponse {
+    /// The volumes: none.
     volumes: Vec<Volume>,
     /// `null`: there is nothing to warn of.
     #[schema(required = true)]
@@ -51,6 +65,7 @@ pub struct VolumeListResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerPruneResponse {
+    /// The IDs of the containers; `null`, for none.
     #[schema(required = true)]
     containers_deleted: Option<Vec<String>>,
     /// Bytes of disk that became free.
@@ -61,6 +76,7 @@ pub struct ContainerPruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumePruneResponse {
+    /// The names of the volumes: none.
     volumes_deleted: Vec<String>,
     /// Bytes of disk that became free.
     space_reclaimed: u64,
@@ -70,6 +86,7 @@ pub struct VolumePruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkPruneResponse {
+    /// The IDs of the networks; `null`, for none.
     #[schema(required = true)]
     networks_deleted: Option<Vec<String>>,
 }
@@ -78,6 +95,7 @@ pub struct NetworkPruneResponse {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct BuildPruneResponse {
+    /// The IDs of the build caches; `null`, for none.
     #[schema(required = true)]
     caches_deleted: Option<Vec<String>>,
     /// Bytes of disk that became free.
@@ -94,14 +112,17 @@ pub struct BuildPruneResponse {
     tag = "Container",
     params(
         ("all" = Option<bool>, Query, description = "Stopped containers too"),
-        ("limit" = Option<i64>, Query, description = "At most so many"),
+        ("limit" = Option<i64>, Query, description = "How many to list at most; all if not set", example = 10),
         ("size" = Option<bool>, Query, description = "With sizes on disk"),
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"status\":[\"running\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [ContainerSummary], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
-        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist, or a limit that is no number", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>,
+            example = json!({"message": "No such container: web"})),
     )
 )]
 pub(super) async fn container_list(query: Query) -> Answer {
@@ -125,6 +146,10 @@ pub(super) async fn container_list(query: Query) -> Answer {
             "volume",
         ],
     )?;
+    let limit = query.text("limit");
+    if !limit.is_empty() && limit.parse::<i64>().is_err() {
+        return Err(Error::invalid(format!("invalid value for limit: {limit}")).into());
+    }
     if let Some(name) = filters.values("before").chain(filters.values("since")).next() {
         return Err(Thing::Container.missing(name).into());
     }
@@ -140,12 +165,14 @@ pub(super) async fn container_list(query: Query) -> Answer {
     operation_id = "ContainerPrune",
     tag = "Container",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse,
             example = json!({"ContainersDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn container_prune(query: Query) -> Answer {
@@ -162,12 +189,14 @@ pub(super) async fn container_prune(query: Query) -> Answer {
     operation_id = "VolumeList",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"dangling\":[\"true\"]}")),
     ),
     responses(
         (status = 200, description = "What was found: nothing", body = VolumeListResponse,
             example = json!({"Volumes": [], "Warnings": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn volume_list(query: Query) -> Answer {
@@ -184,12 +213,14 @@ pub(super) async fn volume_list(query: Query) -> Answer {
     operation_id = "VolumePrune",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"label\":[\"keep!=yes\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = VolumePruneResponse,
             example = json!({"VolumesDeleted": [], "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn volume_prune(query: Query) -> Answer {
@@ -206,11 +237,13 @@ pub(super) async fn volume_prune(query: Query) -> Answer {
     operation_id = "NetworkList",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"driver\":[\"bridge\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [Network], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn network_list(query: Query) -> Answer {
@@ -227,12 +260,14 @@ pub(super) async fn network_list(query: Query) -> Answer {
     operation_id = "NetworkPrune",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse,
             example = json!({"NetworksDeleted": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn network_prune(query: Query) -> Answer {
@@ -250,17 +285,42 @@ pub(super) async fn network_prune(query: Query) -> Answer {
     tag = "Image",
     params(
         ("all" = Option<bool>, Query, description = "Every cache, not only dangling ones"),
-        ("filters" = Option<String>, Query, description = "What to remove, as JSON"),
+        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+            example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
         (status = 200, description = "What was removed: nothing", body = BuildPruneResponse,
             example = json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
 pub(super) async fn build_prune(query: Query) -> Answer {
     check(&query, &["description", "id", "inuse", "parent", "private", "shared", "type", "until"])?;
     answer::json(StatusCode::OK, &BuildPruneResponse::default())
+}
+
+/// List plugins
+///
+/// There are none.
+#[utoipa::path(
+    get,
+    path = "/plugins",
+    operation_id = "PluginList",
+    tag = "Plugin",
+    params(
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"enabled\":[\"true\"]}")),
+    ),
+    responses(
+        (status = 200, description = "An empty list", body = [Plugin], example = json!([])),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+    )
+)]
+pub(super) async fn plugin_list(query: Query) -> Answer {
+    check(&query, &["capability", "enabled"])?;
+    answer::json(StatusCode::OK, &[(); 0])
 }
 
 #[cfg(test)]
@@ -292,6 +352,7 @@ mod tests {
         let volumes = json!({"VolumesDeleted": [], "SpaceReclaimed": 0});
         assert_eq!(told(volume_prune(none()).await).await, (200, volumes));
         assert_eq!(told(network_prune(none()).await).await, (200, json!({"NetworksDeleted": null})));
+        assert_eq!(told(plugin_list(none()).await).await, (200, json!([])));
         let caches = json!({"CachesDeleted": null, "SpaceReclaimed": 0});
         assert_eq!(told(build_prune(none()).await).await, (200, caches));
     }
@@ -309,7 +370,9 @@ mod tests {
         assert_eq!(told(container_prune(never).await).await.0, 400);
         let named = Query::parse(r#"filters={"since":["web"]}"#);
         assert_eq!(told(container_list(named).await).await, (404, json!({"message": "No such container: web"})));
-        let known = Query::parse(r#"filters={"status":["running"],"label":["a=b"]}"#);
+        let limited = Query::parse("limit=some");
+        assert_eq!(told(container_list(limited).await).await, refused("invalid value for limit: some"));
+        let known = Query::parse(r#"limit=-1&filters={"status":["running"],"label":["a=b"]}"#);
         assert_eq!(told(container_list(known).await).await.0, 200);
     }
 }

@@ -13,8 +13,7 @@ use crate::api::docker::answer::{Answer, bytes, json};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::attestation::AttestationStatement;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::attestation::Statement;
-use crate::domain::{Error, Result};
+use crate::domain::{Descriptor, Error, Result};
 use crate::engine::{AttestationQuery, Blob};
 
 /// How much of a statement is in memory at once, in bytes.
@@ -52,7 +51,9 @@ const CHUNK: usize = 256 << 10;
             body = ErrorResponse<'static>, example = json!({"message": "only one platform value is currently supported"})),
         (status = 404, description = "There is no such image, it is not for that platform, or a statement is not here",
             body = ErrorResponse<'static>, example = json!({"message": "No such image: app:latest"})),
-        (status = 500, description = "The daemon failed, or a statement is not valid JSON", body = ErrorResponse<'static>),
+        (status = 500, description = "The daemon failed, or a statement is not valid JSON", body = ErrorResponse<'static>,
+            example = json!({"message":
+                "attestation statement sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22 is not valid JSON"})),
     ),
 )]
 pub async fn image_attestations(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
@@ -65,12 +66,12 @@ pub async fn image_attestations(State(app): State<App>, Path(name): Path<String>
         return with_bodies(app.engine.attestation_bodies(&name, &wanted).await?);
     }
     let statements = app.engine.attestations(&name, &wanted).await?;
-    json(StatusCode::OK, &statements.iter().map(AttestationStatement::listed).collect::<Vec<_>>())
+    json(StatusCode::OK, &statements.iter().filter_map(AttestationStatement::listed).collect::<Vec<_>>())
 }
 
 /// The list with each statement's own bytes in it. Its length is known beforehand, so that a client can tell an answer
 /// that broke off from one that ended.
-fn with_bodies(statements: Vec<(Statement, Blob)>) -> Answer {
+fn with_bodies(statements: Vec<(Descriptor, Blob)>) -> Answer {
     let mut length = 2;
     let mut pieces = Vec::new();
     for (at, (statement, blob)) in statements.into_iter().enumerate() {

@@ -44,12 +44,14 @@ const SHORT_ID: usize = 12;
             example = "-"),
         ("repo" = Option<String>, Query, description = "The repository of an imported image; it has no name if not set",
             example = "team/base"),
-        ("message" = Option<String>, Query, description = "What the history of an imported image says"),
+        ("message" = Option<String>, Query, description = "What the history of an imported image says",
+            example = "Imported from the base system"),
         ("changes" = Option<Vec<String>>, Query,
             description = "Dockerfile instructions for an imported image: `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, \
                 `LABEL`, `ONBUILD`, `STOPSIGNAL`, `USER`, `VOLUME`, `WORKDIR`",
             example = json!(["CMD [\"/bin/sh\"]", "ENV DEBUG=true"])),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     request_body(content = Option<String>, content_type = "application/x-tar",
         description = "What `fromSrc=-` imports: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
@@ -60,7 +62,8 @@ const SHORT_ID: usize = 12;
             example = json!({"message": "invalid reference format"})),
         (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
             example = json!({"message": "'scratch' is a reserved name"})),
-        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>),
+        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>,
+            example = json!({"message": "manifest unknown: manifest unknown"})),
     ),
 )]
 pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Query, body: Body) -> Answer {

@@ -43,7 +43,7 @@ const WAITING: usize = 2;
         ("filters" = Option<String>, Query,
             description = "What to list, as a JSON object of lists: `reference`, `label`, `label!`, `dangling`, `before`, `since`, `until`",
             example = json!("{\"reference\":[\"registry.example/*/*\"]}")),
-        ("filter" = Option<String>, Query, description = "A name to list, which may have wildcards"),
+        ("filter" = Option<String>, Query, description = "A name to list, which may have wildcards", example = "registry.example/*/*"),
         ("shared-size" = Option<bool>, Query, description = "Whether to tell how much of each image's content others use too"),
         ("digests" = Option<bool>, Query, description = "Accepted; digests are shown anyway"),
         ("manifests" = Option<bool>, Query, description = "Whether to list the images' manifests: their platforms and attestations"),
@@ -63,7 +63,8 @@ const WAITING: usize = 2;
         }])),
         (status = 400, description = "A filter is malformed, or the parameters contradict each other", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
-        (status = 404, description = "There is no image that `before` or `since` names", body = ErrorResponse<'static>),
+        (status = 404, description = "There is no image that `before` or `since` names", body = ErrorResponse<'static>,
+            example = json!({"message": "No such image: app:latest"})),
     ),
 )]
 pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {
@@ -165,7 +166,7 @@ fn write_rows(
     let _ = to.blocking_send(Part::Last(chunk.into()));
 }
 
-fn render(image: &image::ImageSummary, shape: &Shape, detail: Detail, shared_size: Option<u64>, out: &mut Vec<u8>) {
+fn render(image: &image::ImageSummary<'_>, shape: &Shape, detail: Detail, shared_size: Option<u64>, out: &mut Vec<u8>) {
     let row = ImageSummary::new(image, &shape.list, detail, shared_size);
     // Texts and numbers always serialise, and writing to memory does not fail.
     let _ = serde_json::to_writer(out, &row);

@@ -11,6 +11,7 @@ use http::StatusCode;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
+use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{ErrorResponse, LoadMessage};
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::error_table;
@@ -31,7 +32,7 @@ use crate::engine::{LoadEvent, LoadOptions};
         ("platform" = Option<Vec<String>>, Query, description = "The platforms to load, each as a JSON object; all if not set",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
-    request_body(content = String, content_type = "application/x-tar", description = "The archive"),
+    request_body(content = inline(Binary), content_type = "application/x-tar", description = "The archive"),
     responses(
         (status = 200, description = "What was loaded, or why nothing was", body = LoadMessage<'static>,
             example = json!({"stream": "Loaded image: registry.example/team/app:1.0\n"})),
@@ -42,11 +43,11 @@ use crate::engine::{LoadEvent, LoadOptions};
 pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query, body: Body) -> Answer {
     let options = LoadOptions { platforms: platforms(&query, &shape.load)? };
     let archive = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-    let events = app.engine.load(options, archive);
-    let lines = stream::unfold(events, |mut events| async {
-        let event = events.recv().await?;
-        Some((Ok::<_, io::Error>(line(event)), events))
-    });
+    let mut events = app.engine.load(options, archive);
+    // As Docker Engine, and because containers/image (skopeo, buildah) stops sending as soon as it sees a status.
+    let first = events.recv().await;
+    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
+    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
     Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
 }
 

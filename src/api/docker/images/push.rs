@@ -39,7 +39,8 @@ const SHORT_ID: usize = 12;
             example = "{\"os\":\"linux\",\"architecture\":\"arm64\"}"),
         ("referrers" = Option<bool>, Query, extensions(("x-loadline-extension" = json!(true))),
             description = "Whether signatures and attestations go along that have the image as their subject"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
         (status = 200, description = "How the push goes", body = TransferMessage<'static>,

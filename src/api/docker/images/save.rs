@@ -11,6 +11,7 @@ use super::load::platforms;
 use crate::api::docker::App;
 use crate::api::docker::answer::Answer;
 use crate::api::docker::query::Query;
+use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::error_table;
@@ -33,7 +34,7 @@ use crate::engine::SaveOptions;
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     responses(
-        (status = 200, description = "The archive", body = String, content_type = "application/x-tar"),
+        (status = 200, description = "The archive", body = inline(Binary), content_type = "application/x-tar"),
         (status = 400, description = "The name or a platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "both OS and Architecture must be provided"})),
         (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
@@ -59,7 +60,7 @@ pub async fn image_get(State(app): State<App>, Form(shape): Form, Path(name): Pa
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     responses(
-        (status = 200, description = "The archive", body = String, content_type = "application/x-tar"),
+        (status = 200, description = "The archive", body = inline(Binary), content_type = "application/x-tar"),
         (status = 400, description = "No image is named, or a name or a platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "no image to save is named"})),
         (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,

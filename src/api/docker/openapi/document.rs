@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::example;
+use crate::api::docker::versions::NEWEST;
+
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
 
 /// An OpenAPI document, and all that it could hold.
@@ -90,7 +93,8 @@ impl Document {
             .and_then(Value::as_array_mut)
             .and_then(|all| all.iter_mut().find(|described| described["name"] == parameter));
         if let Some(described) = found {
-            described["schema"] = json!({"type": "string"});
+            let one = described["schema"]["items"].take();
+            described["schema"] = if one.is_null() { json!({"type": "string"}) } else { one };
             if let Some(Value::Array(examples)) = described.get_mut("example") {
                 let first = examples.first().cloned().unwrap_or_default();
                 described["example"] = first;
@@ -109,7 +113,8 @@ impl Document {
         paths.retain(|_, operations| operations != &json!({}));
     }
 
-    /// The document of a minor version: without schemas that nothing in it refers to.
+    /// The document of a minor version: without schemas that nothing in it refers to, and with
+    /// examples in its own form.
     pub(super) fn finish(mut self, minor: u8) -> Value {
         self.present["info"]["version"] = json!(format!("1.{minor}"));
         self.present["servers"] = json!([{"url": format!("/v1.{minor}")}]);
@@ -123,6 +128,10 @@ impl Document {
             if schemas.len() == before {
                 break;
             }
+        }
+        if minor < NEWEST {
+            let schemas = self.present["components"]["schemas"].clone();
+            example::fit_all(&mut self.present["paths"], &schemas);
         }
         self.present
     }

@@ -1,6 +1,8 @@
 //! The OpenAPI documents: the newest is generated from the code, each older one follows from the next newer.
 
 mod document;
+mod example;
+mod parameters;
 
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -29,6 +31,7 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Container", description = "Containers, of which there are none"),
         (name = "Volume", description = "Volumes, of which there are none"),
         (name = "Network", description = "Networks, of which there are none"),
+        (name = "Plugin", description = "Plugins, of which there are none"),
     ),
     paths(
         super::ping::system_ping,
@@ -87,8 +90,13 @@ fn complete() -> Value {
         complete["paths"].as_object_mut().into_iter().flatten().filter_map(|(_, path)| path.as_object_mut());
     for (method, operation) in operations.flatten() {
         add_failure(method, operation);
+        parameters::complete(operation);
+        example::share(operation);
     }
+    raise_descriptions(&mut complete["components"]["schemas"]);
     complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
+    let info = &mut complete["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"];
+    info["example"] = super::system::info_example();
     complete
 }
 
@@ -98,11 +106,26 @@ fn add_failure(method: &str, operation: &mut Value) {
     responses.entry("500").or_insert_with(|| {
         let mut failure = json!({"description": "The daemon failed"});
         if method != "head" {
-            failure["content"] =
-                json!({"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}});
+            failure["content"] = json!({"application/json": {
+                "schema": {"$ref": "#/components/schemas/ErrorResponse"},
+                "example": {"message": "the daemon failed to answer the request"},
+            }});
         }
         failure
     });
+}
+
+/// Describes a property that may be null itself, where utoipa describes the one of its types that is not `null`.
+fn raise_descriptions(schemas: &mut Value) {
+    let properties =
+        schemas.as_object_mut().into_iter().flatten().filter_map(|(_, schema)| schema.get_mut("properties"));
+    for (_, property) in properties.filter_map(Value::as_object_mut).flatten() {
+        let choices = property.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+        let raised = choices.filter_map(Value::as_object_mut).find_map(|choice| choice.remove("description"));
+        if let Some(description) = raised {
+            property["description"] = description;
+        }
+    }
 }
 
 /// Joins the lines of descriptions, which are wrapped as the code is; paragraphs stay apart.

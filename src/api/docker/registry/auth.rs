@@ -16,13 +16,20 @@ use crate::engine::Credential;
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "the credential is read by its own type; this documents it")]
 pub struct AuthConfig {
+    /// Who logs in.
+    #[schema(nullable = false, example = "someuser")]
     username: Option<String>,
+    /// The user's password, or a token that stands for it.
+    #[schema(nullable = false, format = Password, example = "secret")]
     password: Option<String>,
     /// Not used.
+    #[schema(nullable = false)]
     email: Option<String>,
     /// The registry: a host with or without port, or a URL; Docker Hub if not set.
+    #[schema(nullable = false, example = "registry.example:5000")]
     serveraddress: Option<String>,
     /// A token that an earlier login gave, in place of the password.
+    #[schema(nullable = false)]
     identitytoken: Option<String>,
 }
 
@@ -47,12 +54,19 @@ pub struct AuthResponse<'a> {
     path = "/auth",
     operation_id = "SystemAuth",
     tag = "System",
-    request_body(content = AuthConfig, description = "The credential"),
+    request_body(content = AuthConfig, description = "The credential",
+        example = json!({"username": "someuser", "password": "secret", "serveraddress": "registry.example:5000"})),
     responses(
         (status = 200, description = "The registry accepts it", body = AuthResponse<'static>,
             example = json!({"Status": "Login Succeeded"})),
-        (status = 400, description = "The body is malformed", body = ErrorResponse<'static>),
-        (status = 401, description = "The registry does not accept it", body = ErrorResponse<'static>),
+        (status = 400, description = "The body is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "the body is no JSON object"})),
+        (status = 401, description = "The registry does not accept it", body = ErrorResponse<'static>,
+            example = json!({"message": "unauthorized: incorrect username or password"})),
+        (status = 403, description = "The registry sends the daemon where it must not go", body = ErrorResponse<'static>,
+            example = json!({"message": "https://registry.example:5000/v2/ points to http://token.example, which is not encrypted"})),
+        (status = 500, description = "The daemon failed, or the registry cannot be reached", body = ErrorResponse<'static>,
+            example = json!({"message": "GET https://registry.example:5000/v2/: Connection refused (os error 111)"})),
     ),
 )]
 pub async fn system_auth(State(app): State<App>, body: Bytes) -> Answer {

@@ -37,7 +37,8 @@ pub struct DistributionInspect<'a> {
     tag = "Distribution",
     params(
         ("name" = String, Path, description = "A name, with a tag or a digest", example = "registry.example/team/app:1.0"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
         (status = 200, description = "The image", body = DistributionInspect<'static>, example = json!({
@@ -48,10 +49,16 @@ pub struct DistributionInspect<'a> {
             },
             "Platforms": [{"architecture": "amd64", "os": "linux"}],
         })),
-        (status = 400, description = "The name is malformed", body = ErrorResponse<'static>),
-        (status = 401, description = "The registry does not show it to the client", body = ErrorResponse<'static>),
+        (status = 400, description = "The name is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid reference format"})),
+        (status = 401, description = "The registry does not know the client", body = ErrorResponse<'static>,
+            example = json!({"message": "unauthorized: authentication required"})),
+        (status = 403, description = "The registry does not show it to the client", body = ErrorResponse<'static>,
+            example = json!({"message": "denied: requested access to the resource is denied"})),
         (status = 404, description = "The registry has no such image", body = ErrorResponse<'static>,
             example = json!({"message": "manifest unknown: manifest unknown"})),
+        (status = 500, description = "The daemon failed, or the registry cannot be reached", body = ErrorResponse<'static>,
+            example = json!({"message": "HEAD https://registry.example/v2/team/app/manifests/1.0: Connection refused (os error 111)"})),
     ),
 )]
 pub async fn distribution_inspect(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Answer {

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
-use crate::domain::attestation::Statement;
-use crate::domain::descriptor::DescriptorJson;
+use crate::domain::attestation::{self, Statement};
+use crate::domain::descriptor::{Descriptor, DescriptorJson};
 
 /// An in-toto statement about an image.
 #[derive(Serialize, ToSchema)]
@@ -26,9 +26,10 @@ pub struct AttestationStatement<'a> {
 }
 
 impl<'a> AttestationStatement<'a> {
-    /// The entry without the statement itself.
-    pub fn listed(statement: &'a Statement) -> Self {
-        Self { descriptor: statement.descriptor.json(), predicate_type: &statement.predicate_type, statement: None }
+    /// The entry of a statement without the statement itself; `None` for a descriptor of anything else.
+    pub fn listed(descriptor: &'a Descriptor) -> Option<Self> {
+        let Statement { predicate_type, .. } = attestation::statement(descriptor)?;
+        Some(Self { descriptor: descriptor.json(), predicate_type, statement: None })
     }
 }
 
@@ -44,8 +45,8 @@ pub struct StatementDescriptor<'a> {
     predicate_type: &'a str,
 }
 
-impl<'a> From<&'a Statement> for StatementDescriptor<'a> {
-    fn from(statement: &'a Statement) -> Self {
-        Self { descriptor: statement.descriptor.json(), predicate_type: &statement.predicate_type }
+impl<'a> From<Statement<'a>> for StatementDescriptor<'a> {
+    fn from(statement: Statement<'a>) -> Self {
+        Self { descriptor: statement.descriptor.json(), predicate_type: statement.predicate_type }
     }
 }

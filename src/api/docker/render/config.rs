@@ -99,6 +99,7 @@ pub struct ImageConfig {
     #[schema(nullable = false, value_type = Option<BTreeMap<String, Object>>)]
     exposed_ports: Option<BTreeMap<String, Value>>,
     /// Environment variables, `NAME=value`.
+    #[schema(example = json!(["PATH=/usr/local/bin:/usr/bin:/bin"]))]
     env: Option<Vec<String>>,
     /// The command that always runs.
     entrypoint: Option<Vec<String>>,
@@ -118,6 +119,7 @@ pub struct ImageConfig {
     /// Whether the command is escaped already; of Windows only.
     #[schema(nullable = false)]
     args_escaped: Option<bool>,
+    /// How a container's health is checked.
     #[schema(nullable = false, inline = false)]
     healthcheck: Option<HealthConfig>,
     /// Instructions for images that are built upon this one.

@@ -77,14 +77,17 @@ pub struct ImageInspect<'a> {
     size: u64,
     /// The same as `Size`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = 1_067_320)]
     virtual_size: Option<u64>,
+    /// How the image is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     graph_driver: Option<DriverData>,
+    /// The layers of the root file system.
     #[serde(rename = "RootFS")]
     #[schema(inline = false)]
     root_fs: RootFs<'a>,
+    /// What the daemon knows of the image that is no part of it.
     #[schema(inline = false)]
     metadata: ImageMetadata,
     /// What the image's names point at, or the platform's manifest where a platform was asked for.
@@ -117,7 +120,9 @@ pub struct DriverData {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct RootFs<'a> {
-    #[schema(example = "layers")]
+    /// What the layers are told as; absent for a platform whose configuration is not here.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(example = "layers", required = false)]
     r#type: &'a str,
     /// The hashes of the layers' unpacked content, bottom first.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -18,12 +18,14 @@ pub struct EventMessage<'a> {
     #[serde(rename = "Action")]
     #[schema(example = "tag")]
     action: &'static str,
+    /// To what it happened.
     #[serde(rename = "Actor")]
     actor: EventActor<'a>,
     /// Where it happened: on this machine, always.
     #[schema(example = "local")]
     scope: &'static str,
     /// When it happened, in seconds since the Unix epoch.
+    #[schema(example = 1_795_199_601)]
     time: i64,
     /// The same in nanoseconds.
     #[serde(rename = "timeNano")]
@@ -57,7 +59,7 @@ impl<'a> EventMessage<'a> {
         Self {
             kind: "image",
             action,
-            actor: EventActor { id: &event.id, attributes: Labels(&event.attributes) },
+            actor: EventActor { id: &event.id, attributes: Labels(Some(&event.attributes)) },
             scope: "local",
             time: event.at.as_second(),
             time_nano: nanoseconds(event.at),

@@ -1,15 +1,17 @@
 //! The manifests of an image.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::attestation::StatementDescriptor;
 use super::descriptor::{OciDescriptor, OciPlatform};
 use super::identity::{Identity, identity};
-use crate::domain::Digest;
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::image::{ManifestKind, ManifestSummary};
-use crate::domain::platform::PlatformJson;
+use crate::domain::platform::{Platform, PlatformJson};
+use crate::domain::{Digest, attestation};
 
 /// One manifest of an image.
 #[derive(Serialize, ToSchema)]
@@ -24,6 +26,7 @@ pub struct ImageManifestSummary<'a> {
     descriptor: DescriptorJson<'a>,
     /// Whether everything that the manifest names is here.
     available: bool,
+    /// How much room the manifest and what it names take.
     #[schema(inline = false)]
     size: ManifestSize,
     /// What the manifest stands for.
@@ -63,12 +66,15 @@ pub struct ManifestSize {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData<'a> {
+    /// What the image runs on.
     #[schema(value_type = OciPlatform)]
-    platform: PlatformJson<'a>,
+    #[serde(serialize_with = "as_json")]
+    platform: Cow<'a, Platform>,
     /// Where the image comes from, if that was asked for and is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     identity: Option<Identity<'a>>,
+    /// How much room the image takes beside its content.
     #[schema(inline = false)]
     size: UnpackedSize,
     /// The containers that use the image: none, because Loadline runs no containers.
@@ -109,18 +115,22 @@ pub fn manifests<'a>(
     (!shown.is_empty()).then_some(shown)
 }
 
+fn as_json<S: Serializer>(platform: &Platform, serializer: S) -> Result<S::Ok, S::Error> {
+    PlatformJson(platform).serialize(serializer)
+}
+
 impl<'a> ImageManifestSummary<'a> {
     fn new(manifest: &'a ManifestSummary, with_statements: bool, sources: Option<&'a [String]>) -> Self {
         let (kind, image_data, attestation_data) = match &manifest.kind {
-            ManifestKind::Image { platform } => {
+            ManifestKind::Image => {
                 let size = UnpackedSize { unpacked: 0 };
                 // What is not here was not pulled.
                 let identity = sources.filter(|_| manifest.available).and_then(identity);
-                ("image", Some(ImageData { platform: PlatformJson(platform), identity, size, containers: None }), None)
+                ("image", Some(ImageData { platform: manifest.platform(), identity, size, containers: None }), None)
             }
-            ManifestKind::Attestation { subject, statements } => {
-                let statements = statements.as_deref().filter(|_| with_statements);
-                let statements = statements.map(|all| all.iter().map(StatementDescriptor::from).collect());
+            ManifestKind::Attestation(subject) => {
+                let shown = manifest.manifest().filter(|_| with_statements);
+                let statements = shown.map(|shown| attestation::statements(shown).map(Into::into).collect());
                 ("attestation", None, Some(AttestationData { r#for: subject, statements }))
             }
             ManifestKind::Unknown => ("unknown", None, None),

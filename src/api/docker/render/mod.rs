@@ -2,6 +2,7 @@
 //! so that the two cannot part.
 
 pub mod attestation;
+pub mod binary;
 pub mod config;
 pub mod descriptor;
 pub mod detail;

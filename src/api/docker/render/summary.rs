@@ -1,6 +1,7 @@
 //! A row of the list of images.
 
 use serde::Serialize;
+use serde::ser::SerializeMap;
 use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
@@ -45,17 +46,22 @@ pub struct ImageSummary<'a> {
     size: u64,
     /// The same as `Size`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = 3_041_652)]
     virtual_size: Option<u64>,
 }
 
 impl<'a> ImageSummary<'a> {
     /// The row of an image in a form.
-    pub fn new(image: &'a image::ImageSummary, shape: &ListShape, detail: Detail, shared_size: Option<u64>) -> Self {
+    pub fn new(
+        image: &'a image::ImageSummary<'a>,
+        shape: &ListShape,
+        detail: Detail,
+        shared_size: Option<u64>,
+    ) -> Self {
         let manifests = match detail {
             Detail::Row => None,
-            Detail::Manifests => manifest::manifests(&image.manifests, shape.statements, None),
-            Detail::Identity => manifest::manifests(&image.manifests, shape.statements, Some(&image.sources)),
+            Detail::Manifests => manifest::manifests(image.manifests, shape.statements, None),
+            Detail::Identity => manifest::manifests(image.manifests, shape.statements, Some(image.sources)),
         };
         let unnamed = image.repo_tags.is_empty() && image.repo_digests.is_empty();
         let names = |names: &'a [String], none| {
@@ -65,7 +71,7 @@ impl<'a> ImageSummary<'a> {
             containers: if shape.containers { 0 } else { -1 },
             created: image.created,
             id: &image.target.digest,
-            labels: Labels(&image.labels),
+            labels: Labels(image.labels),
             parent_id: "",
             descriptor: shape.descriptor.then(|| image.target.json()),
             manifests,
@@ -78,12 +84,15 @@ impl<'a> ImageSummary<'a> {
     }
 }
 
-/// Labels as a JSON object.
-pub struct Labels<'a>(pub &'a StringMap);
+/// Labels as a JSON object, which is empty where they are not known.
+pub struct Labels<'a>(pub Option<&'a StringMap>);
 
 impl Serialize for Labels<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.json().serialize(serializer)
+        match self.0 {
+            Some(labels) => labels.json().serialize(serializer),
+            None => serializer.serialize_map(Some(0))?.end(),
+        }
     }
 }
 

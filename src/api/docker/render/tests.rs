@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -10,10 +11,9 @@ use super::detail::ImageInspect;
 use super::history::ImageHistoryResponseItem;
 use super::summary::ImageSummary;
 use crate::api::docker::versions::{Detail, shape};
-use crate::domain::attestation::Statement;
 use crate::domain::image::{self, HistoryItem, ManifestKind, ManifestSummary};
-use crate::domain::manifest::{HistoryStep, ImageConfig};
-use crate::domain::{Descriptor, Digest, MediaType, Platform};
+use crate::domain::manifest::{ConfigSummary, Document, HistoryStep, ImageConfig, Manifest};
+use crate::domain::{Descriptor, Digest, MediaType, Platform, StringMap};
 
 const VERSIONS: [u8; 14] = [40, 41, 42, 43, 44, 46, 47, 48, 50, 51, 52, 53, 54, 55];
 
@@ -31,34 +31,67 @@ fn digest(value: &Value) -> Digest {
     value.as_str().unwrap().parse().unwrap()
 }
 
+fn attestation<const N: usize>(layers: [Descriptor; N]) -> Arc<Document> {
+    Arc::new(Document::Manifest(Manifest {
+        config: Descriptor::new(MediaType::OCI_CONFIG, Digest::of(b"{}"), 2),
+        layers: layers.into(),
+        subject: None,
+        annotations: Default::default(),
+        artifact_type: None,
+    }))
+}
+
 fn manifests(row: &Value) -> Vec<ManifestSummary> {
-    let manifest = |of: &Value| ManifestSummary {
-        descriptor: Descriptor::from_json(&of["Descriptor"]).unwrap(),
-        available: of["Available"].as_bool().unwrap(),
-        content_size: of["Size"]["Content"].as_u64().unwrap(),
-        kind: match of["Kind"].as_str().unwrap() {
-            "image" => {
-                ManifestKind::Image { platform: Platform::from_json_value(&of["ImageData"]["Platform"]).unwrap() }
-            }
-            "attestation" => {
-                ManifestKind::Attestation { subject: digest(&of["AttestationData"]["For"]), statements: Some(vec![]) }
-            }
+    let manifest = |of: &Value| {
+        let kind = match of["Kind"].as_str().unwrap() {
+            "image" => ManifestKind::Image,
+            "attestation" => ManifestKind::Attestation(digest(&of["AttestationData"]["For"])),
             _ => ManifestKind::Unknown,
-        },
+        };
+        let platform = |_: &_| Platform::from_json_value(&of["ImageData"]["Platform"]).unwrap();
+        let config = |platform| Arc::new(ConfigSummary { platform, created: None, labels: Default::default() });
+        ManifestSummary {
+            descriptor: Descriptor::from_json(&of["Descriptor"]).unwrap().into(),
+            document: (kind != ManifestKind::Image).then(|| attestation([])),
+            available: of["Available"].as_bool().unwrap(),
+            content_size: of["Size"]["Content"].as_u64().unwrap(),
+            config: Some(&kind).filter(|kind| **kind == ManifestKind::Image).map(platform).map(config),
+            kind,
+        }
     };
     row["Manifests"].as_array().into_iter().flatten().map(manifest).collect()
 }
 
-fn summary(row: &Value) -> image::ImageSummary {
-    image::ImageSummary {
-        target: Descriptor::from_json(&row["Descriptor"]).unwrap(),
-        created: row["Created"].as_i64().unwrap(),
-        labels: row["Labels"].as_object().unwrap().iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap())).collect(),
-        repo_tags: texts(&row["RepoTags"]),
-        repo_digests: texts(&row["RepoDigests"]),
-        size: row["Size"].as_u64().unwrap(),
-        manifests: manifests(row),
-        sources: vec![],
+/// What a row of a list is a view of.
+struct Kept {
+    target: Descriptor,
+    labels: StringMap,
+    manifests: Vec<ManifestSummary>,
+    row: Value,
+}
+
+impl Kept {
+    fn of(row: &Value) -> Self {
+        let labels = row["Labels"].as_object().unwrap().iter();
+        Self {
+            target: Descriptor::from_json(&row["Descriptor"]).unwrap(),
+            labels: labels.map(|(k, v)| (k.as_str(), v.as_str().unwrap())).collect(),
+            manifests: manifests(row),
+            row: row.clone(),
+        }
+    }
+
+    fn summary(&self) -> image::ImageSummary<'_> {
+        image::ImageSummary {
+            target: &self.target,
+            created: self.row["Created"].as_i64().unwrap(),
+            labels: Some(&self.labels),
+            repo_tags: texts(&self.row["RepoTags"]),
+            repo_digests: texts(&self.row["RepoDigests"]),
+            size: self.row["Size"].as_u64().unwrap(),
+            manifests: &self.manifests,
+            sources: &[],
+        }
     }
 }
 
@@ -116,8 +149,8 @@ fn lists_are_as_recorded_in_every_version() {
             let rows: Vec<Value> = newest
                 .iter()
                 .map(|row| {
-                    let image = summary(row);
-                    serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, shown, None)).unwrap()
+                    let kept = Kept::of(row);
+                    serde_json::to_value(ImageSummary::new(&kept.summary(), &shape(minor).list, shown, None)).unwrap()
                 })
                 .collect();
             assert_eq!(comparable(json!(rows)), comparable(recordings[&id].clone()), "{id}");
@@ -148,30 +181,28 @@ fn inspect_is_as_recorded_in_every_version() {
 
 fn plain(kind: ManifestKind) -> ManifestSummary {
     let descriptor = Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"m"), 1);
-    ManifestSummary { descriptor, available: false, content_size: 0, kind }
+    let (descriptor, document, config) = (descriptor.into(), None, None);
+    ManifestSummary { descriptor, document, kind, config, available: false, content_size: 0 }
 }
 
-fn unnamed(manifests: Vec<ManifestSummary>) -> image::ImageSummary {
-    image::ImageSummary {
-        target: Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1),
-        created: 0,
-        labels: Default::default(),
-        repo_tags: vec![],
-        repo_digests: vec![],
-        size: 0,
-        manifests,
-        sources: vec![],
-    }
+fn unnamed<'a>(target: &'a Descriptor, manifests: &'a [ManifestSummary]) -> image::ImageSummary<'a> {
+    let (repo_tags, repo_digests) = (vec![], vec![]);
+    image::ImageSummary { target, created: 0, labels: None, repo_tags, repo_digests, size: 0, manifests, sources: &[] }
+}
+
+fn index() -> Descriptor {
+    Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1)
 }
 
 #[test]
 fn statements_are_shown_from_1_55_on_unless_their_manifest_is_not_here() {
-    let statement = Statement {
-        descriptor: Descriptor::new(MediaType::IN_TOTO, Digest::of(b"s"), 7),
-        predicate_type: "https://slsa.dev/provenance/v1".into(),
-    };
-    let attestation = |statements| plain(ManifestKind::Attestation { subject: Digest::of(b"subject"), statements });
-    let image = unnamed(vec![attestation(Some(vec![statement])), attestation(Some(vec![])), attestation(None)]);
+    const PREDICATE_TYPE: (&str, &str) = ("in-toto.io/predicate-type", "https://slsa.dev/provenance/v1");
+    let mut statement = Descriptor::new(MediaType::IN_TOTO, Digest::of(b"s"), 7);
+    statement.annotations = [PREDICATE_TYPE].into_iter().collect();
+    let shown = |document| ManifestSummary { document, ..plain(ManifestKind::Attestation(Digest::of(b"subject"))) };
+    let manifests = [shown(Some(attestation([statement]))), shown(Some(attestation([]))), shown(None)];
+    let target = index();
+    let image = unnamed(&target, &manifests);
     let data = |minor| {
         let row =
             serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, Detail::Manifests, Some(5))).unwrap();
@@ -180,7 +211,8 @@ fn statements_are_shown_from_1_55_on_unless_their_manifest_is_not_here() {
     };
     let subject = Digest::of(b"subject").to_string();
     let described = json!({
-        "Descriptor": {"mediaType": "application/vnd.in-toto+json", "digest": Digest::of(b"s").to_string(), "size": 7},
+        "Descriptor": {"mediaType": "application/vnd.in-toto+json", "digest": Digest::of(b"s").to_string(), "size": 7,
+            "annotations": {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"}},
         "PredicateType": "https://slsa.dev/provenance/v1",
     });
     assert_eq!(
@@ -196,7 +228,8 @@ fn statements_are_shown_from_1_55_on_unless_their_manifest_is_not_here() {
 
 #[test]
 fn an_image_without_names_had_a_word_for_it() {
-    let image = unnamed(vec![plain(ManifestKind::Unknown)]);
+    let (target, manifests) = (index(), [plain(ManifestKind::Unknown)]);
+    let image = unnamed(&target, &manifests);
     let row = |minor| serde_json::to_value(ImageSummary::new(&image, &shape(minor).list, Detail::Row, None)).unwrap();
     assert_eq!((&row(42)["RepoTags"], &row(42)["RepoDigests"]), (&json!(["<none>:<none>"]), &json!(["<none>@<none>"])));
     assert_eq!((&row(43)["RepoTags"], &row(43)["RepoDigests"]), (&json!([]), &json!([])));

@@ -30,6 +30,7 @@ pub struct SystemDataUsageResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub build_cache: Option<[(); 0]>,
+    /// What images take.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_usage: Option<ImagesDiskUsage<'a>>,
@@ -45,6 +46,17 @@ pub struct SystemDataUsageResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub build_cache_usage: Option<Nothing>,
+}
+
+/// A kind of thing that takes disk space.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "documents the values of the parameter `type`")]
+pub enum UsageType {
+    Container,
+    Image,
+    Volume,
+    BuildCache,
 }
 
 /// What images take of the disk. Numbers that are 0 are left out.

@@ -9,7 +9,7 @@ use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
-use crate::api::docker::render::usage::{ImagesDiskUsage, Nothing, SystemDataUsageResponse};
+use crate::api::docker::render::usage::{ImagesDiskUsage, Nothing, SystemDataUsageResponse, UsageType};
 use crate::api::docker::versions::{Detail, Form, ListShape};
 use crate::domain::{Error, Result};
 use crate::engine::{DiskUsage, ListedImage};
@@ -24,7 +24,7 @@ use crate::engine::{DiskUsage, ListedImage};
     operation_id = "SystemDataUsage",
     tag = "System",
     params(
-        ("type" = Option<Vec<String>>, Query, description = "What to look at: `container`, `image`, `volume`, `build-cache`; everything if not set",
+        ("type" = Option<Vec<UsageType>>, Query, description = "What to look at; everything if not set",
             example = json!(["image"])),
         ("verbose" = Option<bool>, Query, description = "Whether to list the images; if it is set, the form of older versions is left out"),
     ),

@@ -34,7 +34,8 @@ use crate::engine::EventQuery;
     params(
         ("since" = Option<String>, Query, description = "Begin with what happened from this moment on, in seconds since the Unix epoch; at most 256 events are kept",
             example = "1767225600"),
-        ("until" = Option<String>, Query, description = "End at this moment, in seconds since the Unix epoch"),
+        ("until" = Option<String>, Query, description = "End at this moment, in seconds since the Unix epoch",
+            example = "1767229200"),
         ("filters" = Option<String>, Query,
             description = "What to tell of, as a JSON object of lists: `event`, `image`, `label`, `scope`, `type`, and the kinds of objects that there are none of",
             example = json!("{\"event\":[\"tag\",\"untag\"]}")),

@@ -13,6 +13,7 @@ mod version;
 use axum::routing::get;
 use http::Method;
 
+pub(super) use info::example as info_example;
 pub(super) use registries::NONDISTRIBUTABLE;
 
 use super::routes::Route;
@@ -31,5 +32,8 @@ pub fn routes() -> Vec<Route> {
 
 /// The operations' part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(disk_usage::disk_usage, events::events, info::info, version::version))]
+#[openapi(
+    paths(disk_usage::disk_usage, events::events, info::info, version::version),
+    components(schemas(super::render::usage::UsageType))
+)]
 pub struct Document;

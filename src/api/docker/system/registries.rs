@@ -21,6 +21,7 @@ pub struct RegistryServiceConfig {
     #[serde(rename = "AllowNondistributableArtifactsCIDRs", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     nondistributable_cidrs: Option<()>,
+    /// `null`, likewise.
     #[serde(rename = "AllowNondistributableArtifactsHostnames", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     nondistributable_hosts: Option<()>,
@@ -39,8 +40,10 @@ pub struct RegistryServiceConfig {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct IndexInfo {
+    /// The registry's host, and its port if it has one.
     #[schema(example = "docker.io")]
     name: String,
+    /// Mirrors that are asked before it.
     mirrors: Vec<String>,
     /// Whether only TLS with a certificate that checks will do.
     secure: bool,

@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use super::host::Host;
 use crate::api::docker::App;
 use crate::api::docker::answer::{self, Answer};
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::{Form, NEWEST, OLDEST, SystemShape};
 
 /// The daemon's version, the API's, and the host's.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemVersion {
+    /// The product that the daemon is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     platform: Option<SystemVersionPlatform>,
@@ -64,8 +64,10 @@ pub struct SystemVersionPlatform {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ComponentVersion {
+    /// The component's name.
     #[schema(example = "Engine")]
     name: &'static str,
+    /// The component's version.
     #[schema(example = "0.1.0")]
     version: &'static str,
     /// More about the component, as text to show.
@@ -124,8 +126,19 @@ impl SystemVersion {
     tag = "System",
     responses(
         (status = 200, description = "The versions", body = SystemVersion,
-            example = json!({"Version": "0.1.0", "ApiVersion": "1.55", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"})),
-        (status = 500, description = "A failure of the daemon", body = ErrorResponse<'static>),
+            example = json!({
+                "Platform": {"Name": ""},
+                "Version": "0.1.0",
+                "ApiVersion": "1.55",
+                "MinAPIVersion": "1.24",
+                "Os": "linux",
+                "Arch": "amd64",
+                "Components": [{"Name": "Engine", "Version": "0.1.0", "Details": {"ApiVersion": "1.55", "Arch": "amd64"}}],
+                "GitCommit": "cd28412",
+                "GoVersion": "n/a",
+                "KernelVersion": "6.12.0",
+                "BuildTime": "2026-01-01T00:00:00Z",
+            })),
     )
 )]
 pub(super) async fn version(State(_): State<App>, form: Form) -> Answer {

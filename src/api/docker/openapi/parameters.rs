@@ -1,0 +1,40 @@
+//! What is true of parameters wherever they stand, and what utoipa has no words for.
+
+use serde_json::{Value, json};
+
+/// Flags for which not to be set means something else than false.
+const THREE_WAY: [&str; 1] = ["verbose"];
+
+/// Completes the parameters of an operation.
+pub(super) fn complete(operation: &mut Value) {
+    // A pull names its platform as people do, all else as JSON.
+    let of_pull = operation["operationId"] == "ImageCreate";
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        let schema = &mut parameter["schema"];
+        never_null(schema);
+        if schema["type"] == "boolean" && !THREE_WAY.contains(&name.as_str()) {
+            schema["default"] = json!(false);
+        }
+        let content = match name.as_str() {
+            "filters" => {
+                json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}})
+            }
+            "platform" | "platforms" if !of_pull => json!({"$ref": "#/components/schemas/OCIPlatform"}),
+            _ => continue,
+        };
+        let text = if schema["type"] == "array" { &mut schema["items"] } else { schema };
+        text["contentMediaType"] = json!("application/json");
+        text["contentSchema"] = content;
+    }
+}
+
+/// A parameter is there or not; there is no way to write that it is null.
+fn never_null(schema: &mut Value) {
+    if let Some(types) = schema["type"].as_array_mut() {
+        types.retain(|of| of != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Answers and bodies that are not JSON.
+
+use utoipa::ToSchema;
+
+/// Bytes as they are.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents what streams carry")]
+pub struct Binary(Vec<u8>);

@@ -55,8 +55,8 @@ pub fn decompress(archive: impl Read) -> Result<impl Read> {
     decoder(format, whole)
 }
 
-/// An archive whose first bytes were looked at: they come again.
-pub(super) type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+/// An archive of which the beginning was read ahead.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// How an archive is compressed, and the whole of it.
 pub(super) fn sniff<R: Read>(mut archive: R) -> Result<(Format, Whole<R>)> {

@@ -92,6 +92,10 @@ pub struct Faults {
     pub page: Option<usize>,
     /// Where the next page of a list is said to be.
     pub next_page: Option<String>,
+    /// What a search is answered with; without it there is no index.
+    pub search: Option<String>,
+    /// Searches never end.
+    pub endless_search: bool,
 }
 
 /// A request that was received.

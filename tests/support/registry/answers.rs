@@ -77,6 +77,12 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
     if let Some(refusal) = refusal(faults, shared, &parts.headers) {
         return refusal;
     }
+    if path == "/v1/search" && faults.endless_search {
+        return Body::from_stream(endless()).into_response();
+    }
+    if let (Some(answer), "/v1/search") = (&faults.search, path.as_str()) {
+        return answer.clone().into_response();
+    }
     let Some(rest) = path.strip_prefix("/v2/") else {
         return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path");
     };

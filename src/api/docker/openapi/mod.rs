@@ -43,6 +43,7 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::load::image_load,
         super::images::create::image_create,
         super::images::push::image_push,
+        super::images::search::image_search,
         super::registry::distribution::distribution_inspect,
         super::registry::auth::system_auth,
         super::images::save::image_get,

@@ -46,8 +46,11 @@ pub(super) enum Format {
     Bzip2,
 }
 
-/// The archive's bytes without its compression.
-pub(super) fn decompress(archive: impl Read) -> Result<impl Read> {
+/// The bytes of an archive or a layer without its compression, which its first bytes tell.
+///
+/// # Errors
+/// `InvalidArgument` where its decoder cannot be started.
+pub fn decompress(archive: impl Read) -> Result<impl Read> {
     let (format, whole) = sniff(archive)?;
     decoder(format, whole)
 }

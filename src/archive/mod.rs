@@ -13,7 +13,7 @@ use std::io::Read;
 
 use crate::domain::{Descriptor, Digest, Error, Result};
 
-pub use compression::Compression;
+pub use compression::{Compression, decompress};
 pub use layout::{DockerImage, name_annotations};
 pub use rootfs::{Layer, layer};
 pub use tar::unreadable;

@@ -9,7 +9,8 @@ use std::sync::PoisonError;
 use super::Inner;
 use super::catalog::State;
 use super::names::NameChanges;
-use crate::domain::{Digest, Result};
+use crate::domain::manifest::Document;
+use crate::domain::{Descriptor, Digest, Result};
 use crate::store::Changes;
 
 /// What a collection removed.
@@ -83,6 +84,13 @@ fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
     live
 }
 
+/// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is parsed,
+/// which is when an image is whole. Until then it is what a load left that did not come to its end.
+pub(super) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
+    let kind = &descriptor.media_type;
+    !(kind.is_index() || kind.is_manifest()) || state.document(&descriptor.digest).is_some()
+}
+
 /// Everything under the roots and their referrers. What is cut is not reached, and nothing through it but its referrers.
 pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> HashSet<Digest> {
     let (mut reached, mut was_cut) = (HashSet::new(), false);
@@ -99,7 +107,8 @@ pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> 
             continue;
         }
         if let Some(document) = state.document(&digest) {
-            next.extend(document.children().map(|child| child.digest.clone()));
+            let counts = |child: &&Descriptor| matches!(**document, Document::Manifest(_)) || is_settled(state, child);
+            next.extend(document.children().filter(counts).map(|child| child.digest.clone()));
         }
         next.extend(state.referrers(&digest).into_iter().cloned());
         reached.insert(digest);

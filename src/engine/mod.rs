@@ -6,6 +6,7 @@
 mod attestations;
 mod blobs;
 mod catalog;
+pub mod check;
 mod collect;
 mod disk_usage;
 mod events;

@@ -163,13 +163,15 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     // As a load leaves it that brings the other platforms in several steps and is killed between two of them.
     let mut archive = tar::Archive::new(std::io::Cursor::new(fixture("app-oci.tar")));
     let amd64 = engine.list(&query("")).unwrap().rows[0].summary().manifests[0].descriptor.digest.clone();
-    let entry = archive.entries().unwrap().map(std::result::Result::unwrap).find(|e| e.path().unwrap().ends_with(amd64.hex()));
+    let entry =
+        archive.entries().unwrap().map(std::result::Result::unwrap).find(|e| e.path().unwrap().ends_with(amd64.hex()));
     let mut manifest = Vec::new();
     std::io::Read::read_to_end(&mut entry.unwrap(), &mut manifest).unwrap();
     let mut ingest = engine.0.store.ingest("load", 0, Some(amd64.clone())).unwrap();
     ingest.write(&manifest).unwrap();
     engine.0.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
-    assert!(bytes(&engine) > before);
+    let listing = engine.list(&query("")).unwrap();
+    let summary = listing.rows[0].summary();
     let summary = engine.list(&query("")).unwrap().rows[0].summary();
     assert!(!summary.manifests[0].available && summary.manifests[1].available);
     engine.prune(&filters("")).await.unwrap();

@@ -148,6 +148,8 @@ impl Stage {
                     let hangs = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
                     let ended = before % 2 == 1 || self.epoch.load(Ordering::SeqCst) != before;
                     assert!(ended && !hangs, "{what}: {error}");
+                    // Until the daemon is back there is nothing to do.
+                    std::thread::sleep(Duration::from_millis(20));
                     "cut off".to_owned()
                 }
             };

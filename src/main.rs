@@ -1,5 +1,5 @@
 //! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage, 130 told twice
-//! to stop.
+//! to stop. For `check`: 0 sound, 1 faults are left, 2 not checked.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use clap::Parser;
 use loadline::daemon::App;
 use loadline::daemon::config::{Config, Environment};
 use loadline::daemon::flags::{Cli, Command, Flags};
-use loadline::daemon::{telemetry, wiring};
+use loadline::daemon::{check, telemetry, wiring};
 use loadline::domain::error::{Error, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +19,14 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(flags) => serve(&flags),
+        Command::Check(flags) => match check::run(&flags, &Environment::of_process()) {
+            Ok(sound) => return ExitCode::from(u8::from(!sound)),
+            Err(error) => {
+                // Whoever checks a data root is told every cause.
+                let _ = writeln!(std::io::stderr(), "loadline: {}", error.chain());
+                return ExitCode::from(2);
+            }
+        },
         Command::Openapi { api_version } => wiring::openapi(api_version.as_deref()).and_then(|text| print(&text)),
         Command::Version => print(&format!("loadline {}\n", env!("CARGO_PKG_VERSION"))),
     };

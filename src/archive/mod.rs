@@ -5,6 +5,7 @@
 
 mod compression;
 mod layout;
+mod rootfs;
 mod tar;
 mod write;
 
@@ -12,8 +13,9 @@ use std::io::Read;
 
 use crate::domain::{Descriptor, Digest, Error, Result};
 
-pub use compression::Compression;
+pub use compression::{Compression, decompress};
 pub use layout::{DockerImage, name_annotations};
+pub use rootfs::{Layer, layer};
 pub use tar::unreadable;
 pub use write::{DockerView, Member, Piece, blob_path, docker_file, index_file, layout_file, pieces, total};
 

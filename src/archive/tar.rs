@@ -132,13 +132,13 @@ impl<R: Read> Entries<R> {
         Ok(())
     }
 
-    fn begin(&mut self, size: u64) {
+    pub(super) fn begin(&mut self, size: u64) {
         self.left = size;
         self.padding = (BLOCK - size % BLOCK) % BLOCK;
     }
 
     /// Reads one header block; `None` at the end of the archive.
-    fn header(&mut self) -> Result<Option<tar::Header>> {
+    pub(super) fn header(&mut self) -> Result<Option<tar::Header>> {
         let mut block = [0u8; BLOCK as usize];
         let mut filled = 0;
         while filled < block.len() {
@@ -163,7 +163,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// The whole content of an extension header.
-    fn small(&mut self) -> Result<Vec<u8>> {
+    pub(super) fn small(&mut self) -> Result<Vec<u8>> {
         if self.left > MAX_EXTENDED {
             return Err(Error::invalid(format!("archive has an extension header larger than {MAX_EXTENDED} bytes")));
         }
@@ -172,7 +172,7 @@ impl<R: Read> Entries<R> {
         Ok(bytes)
     }
 
-    fn skip_content(&mut self) -> Result<()> {
+    pub(super) fn skip_content(&mut self) -> Result<()> {
         let rest = self.left.saturating_add(self.padding);
         (self.left, self.padding) = (0, 0);
         if rest > 0 {
@@ -242,19 +242,26 @@ fn text(bytes: &[u8]) -> Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|e| Error::invalid("archive has a name that is not UTF-8").with_cause(e))
 }
 
-fn truncated() -> Error {
+pub(super) fn truncated() -> Error {
     Error::invalid("unexpected end of the archive")
 }
 
 /// Why bytes of the archive could not be had: the archive's own fault, or the connection's.
 pub fn unreadable(error: io::Error) -> Error {
+    // What the reader below has failed with is passed on as it is.
+    let error = match error.downcast::<Error>() {
+        Ok(own) => return own,
+        Err(error) => error,
+    };
     match error.kind() {
         io::ErrorKind::UnexpectedEof => truncated(),
         io::ErrorKind::ConnectionAborted => Error::new(Kind::Cancelled, "the client went away").with_cause(error),
         // Decoders report damage in either of these.
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
-            Error::invalid("archive cannot be decompressed").with_cause(error)
-        }
+        io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::OutOfMemory
+        | io::ErrorKind::Other => Error::invalid("archive cannot be decompressed").with_cause(error),
         _ => Error::io("reading the archive", error),
     }
 }

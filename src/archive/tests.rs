@@ -190,7 +190,8 @@ fn damaged_archives_are_told_as_such() {
     refused(&end(&[member("a", b"x")]), "unrecognized image format");
     refused(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3], "");
     refused(&[0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3, 4, 5], "decompressed");
-    refused(b"\xfd7zXZ\0....", "xz");
+    refused(b"\xfd7zXZ\0....", "unexpected end");
+    refused(b"BZh91AY&SY....", "");
     refused(&with(raw_member("dev", b'3', 0, b"")), "unsupported type");
     refused(&with(raw_member("sparse", b'S', 0, b"")), "unsupported type");
 }

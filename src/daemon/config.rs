@@ -136,13 +136,7 @@ impl Config {
         let debug = flags.debug.or(file.debug).unwrap_or(false);
         let mut config = Self {
             sockets: sockets(&list(flags.hosts, file.hosts), environment)?,
-            data_root: match flags.data_root.or(file.data_root) {
-                Some(path) if path.as_os_str().is_empty() => {
-                    return Err(Error::invalid("the data root must not be empty"));
-                }
-                Some(path) => path,
-                None => default_data_root(environment)?,
-            },
+            data_root: given_data_root(flags.data_root.or(file.data_root), environment)?,
             log_level: if debug { LogLevel::Debug } else { level },
             group: socket_group(flags.group.or(file.group), environment)?,
             insecure_registries: list(flags.insecure_registries, file.insecure_registries),
@@ -289,6 +283,29 @@ fn default_socket(environment: &Environment) -> Result<PathBuf> {
             "no place for the socket: XDG_RUNTIME_DIR is not set; name one with --host unix:///path/to/socket",
         )
     })
+}
+
+/// The data root that a flag, or else the configuration file, names; or the default.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] where there is no place for data, or the configuration file is wrong or not there.
+pub fn data_root(flag: Option<PathBuf>, config_file: Option<&Path>, environment: &Environment) -> Result<PathBuf> {
+    if flag.is_some() {
+        return given_data_root(flag, environment);
+    }
+    let path = config_file.unwrap_or(&environment.config_file);
+    match File::read(path)? {
+        None if config_file.is_some() => Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
+        file => given_data_root(file.unwrap_or_default().data_root, environment),
+    }
+}
+
+fn given_data_root(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
+    match given {
+        Some(path) if path.as_os_str().is_empty() => Err(Error::invalid("the data root must not be empty")),
+        Some(path) => Ok(path),
+        None => default_data_root(environment),
+    }
 }
 
 fn default_data_root(environment: &Environment) -> Result<PathBuf> {

@@ -1,10 +1,12 @@
 //! L5: configuration, wiring, the listener and its end.
 
+pub mod check;
 pub mod config;
 pub mod file;
 pub mod flags;
 pub mod listen;
 pub mod mux;
+mod progress;
 pub mod telemetry;
 pub mod wiring;
 

@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::descriptor::StringMap;
 use super::error::{Error, Result};
 pub use pattern::{ReferencePattern, reference_matches};
-pub use time::{parse_timestamp, parse_unix_timestamp};
+pub use time::{parse_duration, parse_timestamp, parse_unix_timestamp};
 
 /// More keys than any operation knows; a client that sends more is not filtering.
 const MAX_KEYS: usize = 64;

@@ -3,6 +3,7 @@
 pub mod attestation;
 pub mod descriptor;
 pub mod digest;
+pub mod dockerfile;
 pub mod error;
 pub mod event;
 pub mod filter;

@@ -1,15 +1,16 @@
 //! Collection: content that nothing refers to is removed.
 //!
 //! What lives: everything under the target of a name, everything that an operation holds by a lease, and every referrer
-//! of something that lives, with what is under it.
+//! of something that lives, with what is under it. What only leases keep goes when they end.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::Inner;
 use super::catalog::State;
 use super::names::NameChanges;
-use crate::domain::{Digest, Result};
+use crate::domain::manifest::Document;
+use crate::domain::{Descriptor, Digest, Error, Result};
 use crate::store::Changes;
 
 /// What a collection removed.
@@ -32,7 +33,31 @@ pub(super) struct Sweep {
     pub(super) pruned: Option<(Digest, Digest)>,
 }
 
+/// Starts the thread that removes what collections had left for leases, once these end. It ends with the engine.
+pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
+    let (released, inner) = (inner.leases.released(), Arc::downgrade(inner));
+    let work = move || {
+        for () in released {
+            let Some(inner) = inner.upgrade() else { return };
+            if let Err(error) = inner.collect_postponed() {
+                tracing::warn!(error = error.chain(), "removing what was held until now; a prune will");
+            }
+        }
+    };
+    let started = std::thread::Builder::new().name("collector".to_owned()).spawn(work);
+    started.map(drop).map_err(|e| Error::io("starting a thread", e))
+}
+
 impl Inner {
+    /// Removes what was left because it was held, and is not any more.
+    pub(super) fn collect_postponed(&self) -> Result<()> {
+        let postponed = self.leases.take_postponed();
+        match postponed.is_empty() {
+            true => Ok(()),
+            false => self.collect(Some(&postponed)).map(drop),
+        }
+    }
+
     /// Removes what does not live, of the candidates or of everything.
     pub(super) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,17 +69,16 @@ impl Inner {
     pub(super) fn sweep_locked(&self, sweep: Sweep) -> Result<Collected> {
         let (doomed, bytes) = {
             let state = self.catalog.state();
-            let live = match &sweep.candidates {
+            let dead = match &sweep.candidates {
                 // Looking through everything is for nothing where little can be found.
-                Some(candidates) if sweep.pruned.is_none() => self.uses.live(&state, candidates, |digest| {
-                    self.leases.holds(digest) || !state.names_of(digest).is_empty() && !sweep.unnamed.contains(digest)
-                }),
-                _ => live(&state, self.leases.held(), &sweep),
-            };
-            let is_dead = |digest: &&Digest| !live.contains(digest) && state.blob(digest).is_some();
-            let dead: Vec<Digest> = match &sweep.candidates {
-                Some(candidates) => candidates.iter().filter(is_dead).cloned().collect(),
-                None => state.blobs().map(|(digest, _)| digest).filter(is_dead).cloned().collect(),
+                Some(candidates) if sweep.pruned.is_none() => {
+                    let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
+                    let unnamed = self.uses.dead(&state, candidates, is_named);
+                    let dead = self.uses.dead(&state, &unnamed, |digest| self.leases.holds(digest));
+                    self.leases.postpone(unnamed.difference(&dead).cloned().collect());
+                    dead.into_iter().collect()
+                }
+                _ => self.dead_of_all(&state, &sweep),
             };
             // From here on nobody can take hold of these and believe that they stay.
             let doomed = self.leases.condemn(dead);
@@ -73,6 +97,26 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// What does not live, found from the top down. What only leases keep is postponed.
+    fn dead_of_all(&self, state: &State, sweep: &Sweep) -> Vec<Digest> {
+        let held = self.leases.held();
+        let named = live(state, Vec::new(), sweep);
+        let unnamed = |digest: &&Digest| !named.contains(digest) && state.blob(digest).is_some();
+        let dead: Vec<Digest> = match &sweep.candidates {
+            Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
+            None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
+        };
+        if held.is_empty() || dead.is_empty() {
+            return dead;
+        }
+        let live = live(state, held, sweep);
+        let (left, dead) = dead.into_iter().partition(|digest| live.contains(digest));
+        self.leases.postpone(left);
+        dead
+    }
+}
+
 fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
     let Some((target, manifest)) = &sweep.pruned else {
         let targets = state.targets().filter(|target| !sweep.unnamed.contains(target)).cloned();
@@ -83,6 +127,13 @@ fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
     // What is about the manifest stays with the index that still names it; the manifest itself and what only it uses go.
     live.extend(reach(state, vec![target.clone()], Some(manifest)));
     live
+}
+
+/// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is parsed,
+/// which is when an image is whole. Until then it is what a load left that did not come to its end.
+pub(super) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
+    let kind = &descriptor.media_type;
+    !(kind.is_index() || kind.is_manifest()) || state.document(&descriptor.digest).is_some()
 }
 
 /// Everything under the roots and their referrers. What is cut is not reached, and nothing through it but its referrers.
@@ -101,7 +152,8 @@ pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> 
             continue;
         }
         if let Some(document) = state.document(&digest) {
-            next.extend(document.children().map(|child| child.digest.clone()));
+            let counts = |child: &&Descriptor| matches!(**document, Document::Manifest(_)) || is_settled(state, child);
+            next.extend(document.children().filter(counts).map(|child| child.digest.clone()));
         }
         next.extend(state.referrers(&digest).into_iter().cloned());
         reached.insert(digest);

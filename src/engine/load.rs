@@ -9,10 +9,11 @@ use std::io::{self, Read};
 use std::sync::PoisonError;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::names::name_changes;
+use super::pieces::PieceReader;
 use super::plan::{self, Image, Plan};
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
@@ -54,52 +55,16 @@ impl Engine {
         archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> mpsc::Receiver<LoadEvent> {
         let (events, receiver) = mpsc::channel(16);
-        let (pieces, reader) = mpsc::channel(4);
-        let given_up = events.clone();
-        tokio::spawn(async move {
-            let mut archive = std::pin::pin!(archive);
-            loop {
-                let piece = tokio::select! {
-                    () = given_up.closed() => Some(Err(io::ErrorKind::ConnectionAborted.into())),
-                    piece = archive.next() => piece,
-                };
-                let Some(piece) = piece else { break };
-                let last = piece.is_err();
-                // The reader hangs up when it has seen the end of the archive, or has failed.
-                if pieces.send(piece).await.is_err() || last {
-                    break;
-                }
-            }
-        });
+        let reader = PieceReader::of(archive, &events);
         let engine = self.clone();
         tokio::task::spawn_blocking(move || {
-            let result = engine.0.load(&options, PieceReader { pieces: reader, current: Bytes::new() });
+            let result = engine.0.load(&options, reader);
             match result {
                 Ok(done) => done.into_iter().for_each(|event| drop(events.blocking_send(event))),
                 Err(error) => drop(events.blocking_send(LoadEvent::Failed(error))),
             }
         });
         receiver
-    }
-}
-
-/// The archive's pieces as a blocking reader.
-struct PieceReader {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    current: Bytes,
-}
-
-impl Read for PieceReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.current = piece?,
-                None => return Ok(0),
-            }
-        }
-        let len = self.current.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&self.current.split_to(len));
-        Ok(len)
     }
 }
 

@@ -3,9 +3,10 @@
 use super::Engine;
 use crate::domain::manifest::{Document, ImageConfig, MAX_CONFIG, Manifest};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result};
-use crate::registry::{Access, Credential, LoginOutcome, Repository};
+use crate::registry::{Access, Credential, LoginOutcome, Repository, SearchHit};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use http::HeaderMap;
 
 /// An image as a registry has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,20 @@ impl Engine {
     /// `Unauthenticated` where it does not; `Unavailable` where the registry cannot be asked.
     pub async fn login(&self, server: &str, credential: &Credential) -> Result<LoginOutcome> {
         self.0.registries.login(server, credential).await
+    }
+
+    /// The repositories that an index finds for a term, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of [`crate::registry::Registries::search`].
+    pub async fn search(
+        &self,
+        term: &str,
+        limit: u32,
+        credential: Credential,
+        headers: HeaderMap,
+    ) -> Result<Vec<SearchHit>> {
+        self.0.registries.search(term, limit, credential, headers).await
     }
 
     /// What a name stands for in its registry.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::catalog::{Row, State};
+use super::collect::is_settled;
 use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary, SharedDescriptor};
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
@@ -102,7 +103,7 @@ impl Walk<'_> {
 
 /// What a descriptor that is no index, or is not here, stands for.
 fn branch(state: &State, descriptor: SharedDescriptor) -> ManifestSummary {
-    let own = state.entry(&descriptor.digest);
+    let own = state.entry(&descriptor.digest).filter(|_| is_settled(state, &descriptor));
     let mut branch = ManifestSummary {
         document: own.and_then(|own| own.document.clone()),
         kind: ManifestKind::Unknown,

@@ -9,9 +9,18 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::catalog::State;
+use super::collect::is_settled;
 use crate::domain::Digest;
 use crate::domain::manifest::Document;
 use crate::store::Changes;
+
+/// Whether what a document names is kept by it: see [`is_settled`].
+fn counts(state: &State, user: &Document, used: &Digest) -> bool {
+    let mut children = user.children().filter(|child| child.digest == *used);
+    matches!(user, Document::Manifest(_))
+        || state.document(used).is_some()
+        || children.any(|child| is_settled(state, child))
+}
 
 /// The users of all content, once they were asked for.
 #[derive(Default)]
@@ -52,9 +61,10 @@ impl Uses {
         }
     }
 
-    /// Those of the candidates that a root is above: a name or whatever else `is_root` holds for keeps them. Content is
-    /// under the documents that name it, and a referrer is under its subject. No commit may be made meanwhile.
-    pub(super) fn live(
+    /// Those of the candidates that are here with no root above them: neither a name nor whatever else `is_root` stands for
+    /// keeps them. Content is under the documents that name it, and a referrer is under its subject. No commit may be made
+    /// meanwhile.
+    pub(super) fn dead(
         &self,
         state: &State,
         candidates: &HashSet<Digest>,
@@ -72,6 +82,7 @@ impl Uses {
         for candidate in candidates {
             let mut seen = HashSet::from([candidate]);
             let mut kept = is_root(candidate);
+            // Users are looked at one by one: what all images share has very many, and the first may do.
             let mut way = vec![self.above(state, edges, candidate)];
             while let (false, Some(next)) = (kept, way.last_mut()) {
                 match next.next() {
@@ -84,25 +95,23 @@ impl Uses {
             match kept {
                 true => drop(live.insert(candidate.clone())),
                 // Nor is there a root above anything on the way.
-                false => dead.extend(seen),
+                false => dead.extend(seen.into_iter().cloned()),
             }
         }
-        live
+        dead.retain(|digest| candidates.contains(digest) && state.blob(digest).is_some());
+        dead
     }
 
-    /// What keeps this content if it is kept itself: its subject, and the documents here that name it.
-    fn above<'a>(
-        &self,
-        state: &'a State,
-        edges: &'a Edges,
-        digest: &Digest,
-    ) -> impl Iterator<Item = &'a Digest> + use<'a> {
-        let hash = self.hasher.hash_one(digest);
+    /// What keeps this content if it is kept itself: its subject, and the documents here that name it and for which it
+    /// counts.
+    fn above<'a>(&self, state: &'a State, edges: &'a Edges, used: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        let hash = self.hasher.hash_one(used);
         // No digest is less than this one.
         let from = (hash, Digest::Sha256([0; 32]));
         let users = edges.range(from..).take_while(move |(other, _)| *other == hash).map(|(_, user)| user);
-        let subject = state.document(digest).and_then(|document| document.subject()).map(|subject| &subject.digest);
-        subject.into_iter().chain(users.filter(|user| state.document(user).is_some()))
+        let users = users.filter(|user| state.document(user).is_some_and(|user| counts(state, user, used)));
+        let subject = state.document(used).and_then(|document| document.subject()).map(|subject| &subject.digest);
+        subject.into_iter().chain(users)
     }
 
     fn edges_of(&self, user: &Digest, document: &Document) -> impl Iterator<Item = (u64, Digest)> {

@@ -112,17 +112,20 @@ impl Endpoint {
         self.auth.is_anonymous()
     }
 
-    /// The client of `oci-client` for it; `None` where that cannot reach it.
+    /// The client of `oci-client` for it; `None` where that cannot reach it, or there is no TLS: to make one is to read all
+    /// authorities of this machine, which takes longer than to ask for all blobs of an image.
     pub async fn oci(&self) -> Option<&oci::Client> {
         let making = || async {
             let url = self.base().await?;
+            if url.scheme() == "http" {
+                return Ok(None);
+            }
             let port = url.port_or_known_default().unwrap_or_default();
             let tls = self.net.certificates().of(url.host_str().unwrap_or_default(), port).await?;
             if tls.identity.is_some() {
                 return Ok(None);
             }
             let reach = oci::Reach {
-                plain: url.scheme() == "http",
                 unverified: self.plain_allowed,
                 authorities_pem: tls.authorities_pem,
                 user_agent: self.net.user_agent,

@@ -8,6 +8,7 @@
 mod auth;
 mod blobs;
 mod credential;
+mod download;
 mod endpoint;
 mod hosts;
 mod lists;
@@ -16,6 +17,7 @@ mod manifests;
 mod oci;
 mod policy;
 mod refusal;
+mod search;
 mod settings;
 mod tls;
 mod transport;
@@ -31,6 +33,8 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 pub use credential::Credential;
+pub use download::{Download, without_secrets};
+pub use search::SearchHit;
 pub use settings::{Proxies, Settings, Timeouts};
 
 use crate::domain::error::Result;

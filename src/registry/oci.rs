@@ -22,9 +22,8 @@ pub(super) struct Client {
     inner: oci_client::Client,
 }
 
-/// How a client reaches its registry.
+/// How a client reaches its registry, which has TLS.
 pub(super) struct Reach {
-    pub plain: bool,
     pub unverified: bool,
     pub authorities_pem: Vec<Vec<u8>>,
     pub user_agent: &'static str,
@@ -40,7 +39,7 @@ impl Client {
     pub fn new(reach: Reach) -> Result<Self> {
         let pem = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         let config = ClientConfig {
-            protocol: if reach.plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            protocol: ClientProtocol::Https,
             accept_invalid_certificates: reach.unverified,
             extra_root_certificates: reach.authorities_pem.into_iter().map(pem).collect(),
             read_timeout: Some(reach.timeouts.stall),

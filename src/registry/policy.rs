@@ -159,7 +159,7 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// Whether a host is this machine, or an address that is not routed on the Internet.
-fn is_private(host: &str) -> bool {
+pub(super) fn is_private(host: &str) -> bool {
     match address(host) {
         None => is_localhost(host) || host.to_ascii_lowercase().trim_end_matches('.').ends_with(".localhost"),
         Some(IpAddr::V4(v4)) => {

@@ -184,6 +184,8 @@ impl Net {
             .user_agent(self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.timeouts.connect)
+            // A connection that was given up is closed only when all that was written has been taken.
+            .tcp_user_timeout(self.timeouts.stall.max(self.timeouts.answer))
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .pool_idle_timeout(Duration::from_secs(30))
@@ -326,7 +328,7 @@ fn redirect(method: &Method, response: &Response) -> Option<Result<Url, String>>
     Some(target.ok_or_else(|| "something that is no URL".to_owned()))
 }
 
-fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> Failure {
+pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> Failure {
     let mut reason = if cause.is_timeout() { "the connection took too long".to_owned() } else { String::new() };
     // The last of the causes is the one that says something: `Connection refused`, `UnknownIssuer`.
     let mut next = std::error::Error::source(&cause);
@@ -343,7 +345,7 @@ fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> Failur
     Failure::Unreachable(error.with_cause(cause.without_url()))
 }
 
-fn proxied(builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder> {
+pub(super) fn proxied(builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder> {
     let mut builder = builder.no_proxy();
     let none = || proxies.none.as_deref().and_then(reqwest::NoProxy::from_string);
     // The text is not repeated: a proxy's URL may hold a password.

@@ -18,6 +18,7 @@ use crate::domain::{Digest, Result};
 
 pub use lease::{Lease, Leases};
 pub use local::LocalStore;
+pub use local::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
 pub use memory::MemoryStore;
 
 /// What a partial has at least, in bytes: less is fetched again as fast as it is asked for.

@@ -1,6 +1,9 @@
 //! The docker CLI, of any version from 20.10 on.
 
+mod changes;
+mod finds;
 mod registry;
+mod space;
 
 use std::process::Command;
 
@@ -168,7 +171,7 @@ fn finds_nothing_else() {
     for (arguments, says) in [
         (&["node", "ls"][..], "swarm"),
         (&["inspect", "--type", "container", "nope"], "No such container"),
-        (&["volume", "inspect", "nope"], "no such volume"),
+        (&["volume", "inspect", "nope"], "such volume"),
     ] {
         let said = cli.refused(arguments);
         assert!(said.contains(says), "{arguments:?}: {said}");
@@ -180,11 +183,25 @@ fn is_told_what_loadline_does_not_do() {
     let daemon = start();
     let Some(cli) = Cli::new(&daemon) else { return };
     for _ in 0..20 {
-        for arguments in [&["volume", "create", "x"][..], &["network", "create", "x"], &["create", APP]] {
+        for arguments in
+            [&["volume", "create", "x"][..], &["network", "create", "x"], &["create", APP], &["commit", "x", "y"]]
+        {
             let said = cli.refused(arguments);
             assert!(said.contains("Loadline"), "{arguments:?}: {said}");
         }
     }
+}
+
+#[test]
+fn does_not_build() {
+    let daemon = start();
+    let Some(cli) = Cli::new(&daemon) else { return };
+    let context = tempfile::tempdir().unwrap();
+    std::fs::write(context.path().join("Dockerfile"), format!("FROM {APP}\n")).unwrap();
+    let mut command = cli.command(&["build", context.path().to_str().unwrap()]);
+    let output = command.env("DOCKER_BUILDKIT", "0").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("Loadline"), "{said}");
 }
 
 #[test]

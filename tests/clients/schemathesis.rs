@@ -48,6 +48,7 @@ fn answers_as_documented(version: &str) {
     let registry = Registry::start();
     registry.put_image("team/app", Some("1.0"), &[b"layer".to_vec()]);
     let daemon = Daemon::start();
+    daemon.client().post(&format!("/images/create?fromImage={}/team/app&tag=1.0", registry.host()), "", "").expect(200);
     let port = Port::leading_to(&daemon.socket());
 
     let mut command = Command::new("python3");

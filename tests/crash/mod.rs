@@ -1,5 +1,8 @@
 //! `kill -9` in the middle of a load: the next start finds whole images only, and everything that was acknowledged.
 
+mod check;
+mod stress;
+
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 

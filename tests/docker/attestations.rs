@@ -415,7 +415,8 @@ fn long_statements_are_streamed() {
     assert_eq!(open.status, 200);
     let read = std::io::copy(&mut open.body, &mut std::io::sink()).unwrap();
     assert!(read > 4 * SIZE as u64);
-    let more = peak_memory(&daemon) - before;
+    // The kernel counts in steps, and may find less the second time.
+    let more = peak_memory(&daemon).saturating_sub(before);
     assert!(more < 8 << 20, "{} MiB for the answer", more >> 20);
     // A client that leaves in the middle harms nobody.
     for _ in 0..20 {

@@ -48,6 +48,12 @@ impl Daemon {
         Self::start_in(Place::with(arguments, &[]))
     }
 
+    /// The same with a variable in its environment.
+    #[track_caller]
+    pub fn start_with_variable(name: &str, value: &str) -> Self {
+        Self::start_in(Place::with(&[], &[(name, value)]))
+    }
+
     /// A daemon on what an earlier one may have left.
     #[track_caller]
     pub fn start_in(place: Place) -> Self {

@@ -1,6 +1,7 @@
 //! What tests stand on. Not every test uses all of it.
 #![allow(dead_code)]
 
+pub mod checking;
 pub mod daemon;
 pub mod http;
 pub mod images;

@@ -16,6 +16,7 @@ use super::images::prune::image_prune;
 use super::images::push::image_push;
 use super::images::remove::image_delete;
 use super::images::save::{image_get, image_get_all};
+use super::images::search::image_search;
 use super::images::tag::image_tag;
 use super::ping::{system_ping, system_ping_head};
 use super::registry::auth::system_auth;
@@ -64,6 +65,7 @@ pub(super) fn images() -> Vec<Route> {
         route(GET,  "/images/get",                 OLDEST, image_get_all),
         route(POST, "/images/load",                OLDEST, image_load),
         route(POST, "/images/create",              OLDEST, image_create),
+        route(GET,  "/images/search",              OLDEST, image_search),
         route(POST, "/images/{name}/push",         OLDEST, image_push),
         route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
         route(POST, "/auth",                       OLDEST, system_auth),

@@ -44,7 +44,7 @@ pub fn parse_unix_timestamp(text: &str) -> Result<Timestamp> {
 
 /// A duration in Go's notation: a sign, then numbers with units. `None` for what is not one, and for one of more than
 /// 292 years.
-fn parse_duration(text: &str) -> Option<SignedDuration> {
+pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     let (negative, mut rest) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (text.starts_with('-'), rest),
         None => (false, text),

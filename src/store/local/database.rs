@@ -1,5 +1,8 @@
 //! The records of a local store in an embedded database.
 
+mod found;
+mod overlay;
+
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
@@ -8,6 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{Digest, Error, Kind, Result};
 use crate::store::{BlobRecord, Changes, Contents};
+
+pub(super) use found::{FoundDatabase, Records};
 
 const BLOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("blobs");
 const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
@@ -64,6 +69,13 @@ impl Database {
         })
     }
 
+    /// Whether a blob is recorded.
+    pub(super) fn knows(&mut self, digest: &Digest) -> Result<bool> {
+        let read = self.database()?.begin_read().map_err(failed)?;
+        let blobs = read.open_table(BLOBS).map_err(failed)?;
+        Ok(blobs.get(digest.bytes()).map_err(failed)?.is_some())
+    }
+
     /// Records blobs that are in place, and everything else that changes, in one transaction.
     pub(super) fn apply(&mut self, blobs: &[(Digest, BlobRecord)], changes: &Changes) -> Result<()> {
         let result = write(self.database()?, blobs, changes);
@@ -92,10 +104,7 @@ fn initialize(database: &redb::Database) -> Result<String> {
         match format.as_deref() {
             Some(FORMAT) => {}
             None => drop(meta.insert("format", FORMAT).map_err(failed)?),
-            Some(other) => {
-                let text = format!("the data root is of form {other}, and this version reads form {FORMAT}");
-                return Err(Error::new(Kind::Conflict, text));
-            }
+            Some(other) => return Err(other_form(other)),
         }
         let known = meta.get("uuid").map_err(failed)?.map(|value| value.value().to_owned());
         match known {
@@ -109,6 +118,10 @@ fn initialize(database: &redb::Database) -> Result<String> {
     };
     write.commit().map_err(failed)?;
     Ok(uuid)
+}
+
+fn other_form(form: &str) -> Error {
+    Error::new(Kind::Conflict, format!("the data root is of form {form}, and this version reads form {FORMAT}"))
 }
 
 fn begin(database: &redb::Database) -> Result<redb::WriteTransaction> {
@@ -127,33 +140,40 @@ fn write(database: &redb::Database, blobs: &[(Digest, BlobRecord)], changes: &Ch
                 table.insert(digest.bytes(), encode(record)?.as_slice()).map_err(failed)?;
             }
         }
-        let mut documents = write.open_table(DOCUMENTS).map_err(failed)?;
-        for (digest, document) in &changes.documents {
-            documents.insert(digest.bytes(), encode(document)?.as_slice()).map_err(failed)?;
-        }
-        let mut configs = write.open_table(CONFIGS).map_err(failed)?;
-        for (digest, config) in &changes.configs {
-            configs.insert(digest.bytes(), encode(config)?.as_slice()).map_err(failed)?;
-        }
-        let mut names = write.open_table(NAMES).map_err(failed)?;
-        for (name, record) in &changes.names {
-            match record {
-                Some(record) => names.insert(name.as_str(), encode(record)?.as_slice()).map_err(failed)?,
-                None => names.remove(name.as_str()).map_err(failed)?,
-            };
-        }
-        let mut sources = write.open_table(SOURCES).map_err(failed)?;
-        for (digest, repositories) in &changes.sources {
-            sources.insert(digest.bytes(), encode(repositories)?.as_slice()).map_err(failed)?;
-        }
-        for digest in &changes.removed {
-            table.remove(digest.bytes()).map_err(failed)?;
-            documents.remove(digest.bytes()).map_err(failed)?;
-            configs.remove(digest.bytes()).map_err(failed)?;
-            sources.remove(digest.bytes()).map_err(failed)?;
-        }
     }
+    change(&write, changes)?;
     write.commit().map_err(failed)
+}
+
+/// Everything of the changes but the blobs that become visible.
+fn change(write: &redb::WriteTransaction, changes: &Changes) -> Result<()> {
+    let mut blobs = write.open_table(BLOBS).map_err(failed)?;
+    let mut documents = write.open_table(DOCUMENTS).map_err(failed)?;
+    for (digest, document) in &changes.documents {
+        documents.insert(digest.bytes(), encode(document)?.as_slice()).map_err(failed)?;
+    }
+    let mut configs = write.open_table(CONFIGS).map_err(failed)?;
+    for (digest, config) in &changes.configs {
+        configs.insert(digest.bytes(), encode(config)?.as_slice()).map_err(failed)?;
+    }
+    let mut names = write.open_table(NAMES).map_err(failed)?;
+    for (name, record) in &changes.names {
+        match record {
+            Some(record) => names.insert(name.as_str(), encode(record)?.as_slice()).map_err(failed)?,
+            None => names.remove(name.as_str()).map_err(failed)?,
+        };
+    }
+    let mut sources = write.open_table(SOURCES).map_err(failed)?;
+    for (digest, repositories) in &changes.sources {
+        sources.insert(digest.bytes(), encode(repositories)?.as_slice()).map_err(failed)?;
+    }
+    for digest in &changes.removed {
+        blobs.remove(digest.bytes()).map_err(failed)?;
+        documents.remove(digest.bytes()).map_err(failed)?;
+        configs.remove(digest.bytes()).map_err(failed)?;
+        sources.remove(digest.bytes()).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn by_digest<T: DeserializeOwned>(
@@ -179,7 +199,8 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::DataLoss, "the metadata database holds a record that cannot be read").with_cause(cause)
+    Error::new(Kind::DataLoss, "the metadata database holds a record that cannot be read: see loadline check")
+        .with_cause(cause)
 }
 
 fn failed(error: impl Into<redb::Error>) -> Error {

@@ -35,7 +35,10 @@ pub(super) struct BlobFile {
 
 impl BlobFile {
     pub(super) fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    pub(super) fn of(file: File) -> std::io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { file, size })
     }
@@ -257,6 +260,14 @@ pub(super) fn sync_staged<'a>(root: &Root, staged: impl ExactSizeIterator<Item =
 /// Makes renames in a directory durable.
 pub(super) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io(format!("syncing {}", path.display()), e))
+}
+
+/// Notes durably that a root is left in order.
+pub(super) fn mark_clean(root: &Path) -> Result<()> {
+    File::create(root.join("clean"))
+        .and_then(|file| file.sync_all())
+        .map_err(|e| Error::io("marking the data root clean", e))?;
+    sync_dir(root)
 }
 
 /// Removes a file; one that is not there is no error.

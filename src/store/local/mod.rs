@@ -16,6 +16,7 @@
 mod database;
 mod files;
 mod partial;
+mod survey;
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -31,6 +32,7 @@ use database::Database;
 pub(super) use files::StagedFile;
 use files::{BlobFile, FileIngest};
 use partial::{Limits, Partials};
+pub use survey::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
 
 /// Blobs and names under one directory, used by one process at a time.
 pub struct LocalStore {
@@ -90,9 +92,9 @@ impl LocalStore {
         files::restrict(path)?;
         let lock = acquire(path)?;
         let clean = path.join("clean");
-        let fresh = !path.join("metadata.redb").exists();
+        let fresh = !database_path(path).exists();
         let interrupted = !fresh && !clean.exists();
-        let (database, uuid) = Database::open(&path.join("metadata.redb"))?;
+        let (database, uuid) = Database::open(&database_path(path))?;
         partial::adopt(&path.join("ingest"), &path.join("partial"))?;
         files::empty_dir(&path.join("ingest"))?;
         let ingest_dir = File::open(path.join("ingest")).map_err(|e| Error::io("opening the ingest directory", e))?;
@@ -153,6 +155,10 @@ impl LocalStore {
         }
         Ok(())
     }
+}
+
+fn database_path(root: &Path) -> PathBuf {
+    root.join("metadata.redb")
 }
 
 /// Takes the lock of a root.
@@ -230,7 +236,8 @@ impl Store for LocalStore {
         let result = (|| {
             for (digest, size, file) in blobs {
                 let path = self.root.blob_path(&digest);
-                if !path.exists() {
+                // A file that no record knows is nobody's: what was just hashed takes its place.
+                if !path.exists() || !database.knows(&digest)? {
                     file.place(&path)?;
                     placed.push(path);
                 }
@@ -270,11 +277,7 @@ impl Store for LocalStore {
 
     fn close(&self) -> Result<()> {
         let _database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.root.path.join("clean");
-        File::create(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(|e| Error::io("marking the data root clean", e))?;
-        files::sync_dir(&self.root.path)?;
+        files::mark_clean(&self.root.path)?;
         self.clean.store(true, Ordering::Release);
         Ok(())
     }

@@ -167,8 +167,7 @@ impl Partials {
 /// Moves what a process that did not end in order was fetching to the partials; all other ingests stay.
 pub(super) fn adopt(ingests: &Path, partials: &Path) -> Result<()> {
     for (name, _) in files::list(ingests)? {
-        let digest = name.split_once('.').and_then(|(_, name)| digest_of(name));
-        if let Some(digest) = digest {
+        if let Some(digest) = of_ingest(&name) {
             fs::rename(ingests.join(&name), partials.join(Partials::name(&digest)))
                 .map_err(|e| Error::io("setting an ingest aside", e))?;
         }
@@ -176,8 +175,13 @@ pub(super) fn adopt(ingests: &Path, partials: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The digest of the blob that an ingest's file is a part of; `None` where that cannot be resumed.
+pub(super) fn of_ingest(name: &str) -> Option<Digest> {
+    digest_of(name.split_once('.')?.1)
+}
+
 /// The digest that a partial's name is made of; `None` where it is none.
-fn digest_of(name: &str) -> Option<Digest> {
+pub(super) fn digest_of(name: &str) -> Option<Digest> {
     name.replacen('-', ":", 1).parse().ok()
 }
 

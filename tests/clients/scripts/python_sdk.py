@@ -1,5 +1,6 @@
 """Uses the client that openapi-python-client generates against a daemon that holds the fixture's image."""
 
+import datetime
 import hashlib
 import json
 import sys
@@ -22,6 +23,7 @@ from loadline_client.api.system import system_data_usage, system_info, system_pi
 from loadline_client.models import (
     AttestationStatement,
     ErrorResponse,
+    EventMessage,
     ImageInspect,
     ImagePruneResponse,
     ManifestKindName,
@@ -89,6 +91,14 @@ removed = image_delete.sync("sdk.example/python:1", client=client)
 assert [item.untagged for item in removed] == ["sdk.example/python:1"] and removed[0].deleted is UNSET
 pruned = image_prune.sync(client=client)
 assert isinstance(pruned, ImagePruneResponse) and pruned.images_deleted is None and pruned.space_reclaimed == 0
+
+# What happened: a stream, which a client reads line by line.
+until = datetime.datetime.now().timestamp()
+with client.get_httpx_client().stream("GET", "/events", params={"since": 0, "until": until}) as stream:
+    assert stream.headers["Content-Type"] == "application/jsonl"
+    events = [EventMessage.from_dict(json.loads(line)) for line in stream.iter_lines()]
+actions = [event.action for event in events if event.actor.attributes["name"] == "sdk.example/python:1"]
+assert actions == ["tag", "untag"], events
 
 # What fails says why.
 absent = image_inspect.sync_detailed("sdk.example/python:1", client=client)

@@ -1,5 +1,5 @@
 """Hooks for Schemathesis: gives requests names, digests and filters that mean something to the daemon in place of every other invention,
-keeps logins inside, and loads anew what a request removed."""
+keeps logins inside, loads anew what a request removed, and holds answers to what is documented and nothing else."""
 
 import itertools
 import json
@@ -69,6 +69,14 @@ def substitute(parameters, renamed=()):
         if choices and next(turn):
             value = next(choices)
             parameters[name] = [value] if isinstance(parameters[name], list) else value
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    # What is answered and not documented is a fault too.
+    for schema in raw_schema["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
 
 
 @schemathesis.hook

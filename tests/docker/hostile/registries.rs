@@ -134,7 +134,7 @@ fn documents_that_can_be_read_in_two_ways() {
         victim.refuses("a manifest that is an index", "manifest");
     }
     // An index that says of a manifest that it is an index, and the other way round.
-    let manifest = json!(victim.put_manifest(config.clone(), &[good.clone()]).json());
+    let manifest = json!(victim.put_manifest(config.clone(), std::slice::from_ref(&good)).json());
     let platform = |entry: Value| with(entry, "platform", json!({"os": "linux", "architecture": "amd64"}));
     victim.put_index(&[platform(with(manifest.clone(), "mediaType", MediaType::OCI_INDEX.as_str()))]);
     victim.refuses("a manifest under the type of an index", "");
@@ -186,7 +186,7 @@ fn json_without_end_or_bottom() {
         ("a configuration that is too large", format!(r#"{{"os":"linux","x":"{}"}}"#, "x".repeat(9 << 20))),
     ] {
         let config = json!(victim.registry.put_blob("app", &MediaType::OCI_CONFIG, config).json());
-        victim.put_manifest(config, &[good.clone()]);
+        victim.put_manifest(config, std::slice::from_ref(&good));
         victim.refuses_of("&platform=linux/amd64", what, "");
     }
     victim.registry.faults().no_lengths = true;

@@ -8,12 +8,21 @@ use super::Thing;
 use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::Result;
 use crate::domain::filter::Filters;
+use crate::domain::{Error, Result};
 
 /// The operations' part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(container_list, container_prune, volume_list, volume_prune, network_list, network_prune, build_prune))]
+#[openapi(paths(
+    container_list,
+    container_prune,
+    volume_list,
+    volume_prune,
+    network_list,
+    network_prune,
+    build_prune,
+    plugin_list
+))]
 pub struct Document;
 
 /// Refuses filters that Docker does not have for a list or a prune.
@@ -36,6 +45,10 @@ pub struct Volume {}
 /// A network. There are none.
 #[derive(Serialize, ToSchema)]
 pub struct Network {}
+
+/// A plugin. There are none.
+#[derive(Serialize, ToSchema)]
+pub struct Plugin {}
 
 /// Volumes; there are none.
 #[derive(Serialize, ToSchema)]
@@ -106,7 +119,7 @@ pub struct BuildPruneResponse {
     ),
     responses(
         (status = 200, description = "An empty list", body = [ContainerSummary], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter that does not exist, or a limit that is no number", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
         (status = 404, description = "A filter names a container", body = ErrorResponse<'static>,
             example = json!({"message": "No such container: web"})),
@@ -133,6 +146,10 @@ pub(super) async fn container_list(query: Query) -> Answer {
             "volume",
         ],
     )?;
+    let limit = query.text("limit");
+    if !limit.is_empty() && limit.parse::<i64>().is_err() {
+        return Err(Error::invalid(format!("invalid value for limit: {limit}")).into());
+    }
     if let Some(name) = filters.values("before").chain(filters.values("since")).next() {
         return Err(Thing::Container.missing(name).into());
     }
@@ -283,6 +300,29 @@ pub(super) async fn build_prune(query: Query) -> Answer {
     answer::json(StatusCode::OK, &BuildPruneResponse::default())
 }
 
+/// List plugins
+///
+/// There are none.
+#[utoipa::path(
+    get,
+    path = "/plugins",
+    operation_id = "PluginList",
+    tag = "Plugin",
+    params(
+        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+            example = json!("{\"enabled\":[\"true\"]}")),
+    ),
+    responses(
+        (status = 200, description = "An empty list", body = [Plugin], example = json!([])),
+        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+            example = json!({"message": "invalid filter 'colour'"})),
+    )
+)]
+pub(super) async fn plugin_list(query: Query) -> Answer {
+    check(&query, &["capability", "enabled"])?;
+    answer::json(StatusCode::OK, &[(); 0])
+}
+
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
@@ -312,6 +352,7 @@ mod tests {
         let volumes = json!({"VolumesDeleted": [], "SpaceReclaimed": 0});
         assert_eq!(told(volume_prune(none()).await).await, (200, volumes));
         assert_eq!(told(network_prune(none()).await).await, (200, json!({"NetworksDeleted": null})));
+        assert_eq!(told(plugin_list(none()).await).await, (200, json!([])));
         let caches = json!({"CachesDeleted": null, "SpaceReclaimed": 0});
         assert_eq!(told(build_prune(none()).await).await, (200, caches));
     }
@@ -329,7 +370,9 @@ mod tests {
         assert_eq!(told(container_prune(never).await).await.0, 400);
         let named = Query::parse(r#"filters={"since":["web"]}"#);
         assert_eq!(told(container_list(named).await).await, (404, json!({"message": "No such container: web"})));
-        let known = Query::parse(r#"filters={"status":["running"],"label":["a=b"]}"#);
+        let limited = Query::parse("limit=some");
+        assert_eq!(told(container_list(limited).await).await, refused("invalid value for limit: some"));
+        let known = Query::parse(r#"limit=-1&filters={"status":["running"],"label":["a=b"]}"#);
         assert_eq!(told(container_list(known).await).await.0, 200);
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /images/create`.
+//! `POST /images/create`: pulls, and imports.
 
 use std::io;
 
@@ -8,10 +8,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 
+use super::import::import;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, Failure, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
+use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{ErrorResponse, ProgressDetail, TransferMessage};
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
@@ -20,11 +22,12 @@ use crate::engine::{BlobState, PullEvent, PullRequest};
 /// How many characters of a blob's digest clients are shown.
 const SHORT_ID: usize = 12;
 
-/// Pull an image
+/// Pull or import an image
 ///
-/// The answer is a stream of JSON objects: the layers' progress, then the image's digest and whether it is new. What fails
-/// before the image is found has a status of its own; what fails later says so in the last line. A pull ends when the
-/// client hangs up.
+/// With `fromImage`, an image is pulled: the answer is a stream of JSON objects, the layers' progress, then the image's
+/// digest and whether it is new. With `fromSrc`, a root file system becomes an image of one layer: the last object has its
+/// digest. What fails before anything is told has a status of its own; what fails later says so in the last line. Both end
+/// when the client hangs up.
 #[utoipa::path(
     post,
     path = "/images/create",
@@ -34,34 +37,44 @@ const SHORT_ID: usize = 12;
         ("fromImage" = Option<String>, Query, description = "The name of the image, which may have a tag or a digest",
             example = "registry.example/team/app"),
         ("tag" = Option<String>, Query,
-            description = "A tag or a digest; where neither this nor the name has one, all tags are pulled", example = "1.0"),
-        ("platform" = Option<String>, Query, description = "The platform to pull, `os[/arch[/variant]]`; the host's if not set",
-            example = "linux/arm64"),
-        ("fromSrc" = Option<String>, Query, description = "Where to import from, which is not implemented", example = "-"),
+            description = "A tag or a digest; where neither this nor the name has one, all tags are pulled. The tag of an \
+                imported image: `latest` if not set", example = "1.0"),
+        ("platform" = Option<String>, Query, description = "The platform to pull, or of what is imported: \
+            `os[/arch[/variant]]`; the host's if not set", example = "linux/arm64"),
+        ("fromSrc" = Option<String>, Query, description = "Where to import from: `-` is the body, all else an http or https URL",
+            example = "-"),
+        ("repo" = Option<String>, Query, description = "The repository of an imported image; it has no name if not set",
+            example = "team/base"),
+        ("message" = Option<String>, Query, description = "What the history of an imported image says",
+            example = "Imported from the base system"),
+        ("changes" = Option<Vec<String>>, Query,
+            description = "Dockerfile instructions for an imported image: `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, \
+                `LABEL`, `ONBUILD`, `STOPSIGNAL`, `USER`, `VOLUME`, `WORKDIR`",
+            example = json!(["CMD [\"/bin/sh\"]", "ENV DEBUG=true"])),
         ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
+    request_body(content = inline(Option<Binary>), content_type = "application/x-tar",
+        description = "What `fromSrc=-` imports: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
     responses(
-        (status = 200, description = "How the pull goes", body = TransferMessage<'static>,
+        (status = 200, description = "How it goes", body = TransferMessage<'static>,
             example = json!({"status": "Downloading", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"})),
-        (status = 400, description = "The name or the platform is malformed", body = ErrorResponse<'static>,
+        (status = 400, description = "The name, the platform, a change or the archive is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid reference format"})),
         (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
             example = json!({"message": "'scratch' is a reserved name"})),
         (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>,
             example = json!({"message": "manifest unknown: manifest unknown"})),
-        (status = 501, description = "Importing is not implemented", body = ErrorResponse<'static>,
-            example = json!({"message": "importing images is not implemented"})),
     ),
 )]
-pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Query) -> Answer {
+pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Query, body: Body) -> Answer {
     let platform = match query.text("platform") {
         "" => None,
         text => Some(Platform::parse_specifier(text)?),
     };
     let reference = match (query.text("fromImage"), query.text("fromSrc")) {
-        ("", "") => return Err(Error::invalid("no image: set fromImage").into()),
-        ("", _) => return Err(Error::new(Kind::NotImplemented, "importing images is not implemented").into()),
+        ("", "") => return Err(Error::invalid("no image: set fromImage or fromSrc").into()),
+        ("", source) => return import(&app, &query, source, platform, body).await,
         (name, _) => reference(name, query.text("tag"))?,
     };
     let mut events = app.engine.pull(PullRequest { reference, platform, credential: credential(&headers) });
@@ -77,7 +90,8 @@ pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Que
 
 /// The name that a request means: its tag, which may be a digest, goes before that of the name.
 fn reference(name: &str, tag: &str) -> Result<Reference> {
-    let name = Reference::parse(name)?;
+    // Clients that pull all tags have left the colon of none.
+    let name = Reference::parse(name.strip_suffix(':').unwrap_or(name))?;
     if name.familiar_name() == "scratch" {
         return Err(Error::new(Kind::PermissionDenied, "'scratch' is a reserved name"));
     }
@@ -131,7 +145,8 @@ fn line(event: PullEvent) -> Bytes {
     }
 }
 
-fn encode(message: &TransferMessage<'_>) -> Bytes {
+/// A message as a line of the stream.
+pub(super) fn encode(message: &TransferMessage<'_>) -> Bytes {
     // Texts and numbers always serialise.
     let mut line = serde_json::to_vec(message).unwrap_or_default();
     line.extend_from_slice(b"\r\n");
@@ -147,6 +162,7 @@ mod tests {
         let digest = Digest::of(b"x");
         let text = |name: &str, tag: &str| reference(name, tag).map(|reference| reference.to_string());
         assert_eq!(text("app", "").unwrap(), "docker.io/library/app");
+        assert_eq!(text("app:", "").unwrap(), "docker.io/library/app");
         assert_eq!(text("app", "1").unwrap(), "docker.io/library/app:1");
         assert_eq!(text("app:0", "1").unwrap(), "docker.io/library/app:1");
         assert_eq!(text("app:0", "").unwrap(), "docker.io/library/app:0");

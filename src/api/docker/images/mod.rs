@@ -3,6 +3,7 @@
 pub mod attestations;
 pub mod create;
 pub mod history;
+mod import;
 pub mod inspect;
 pub mod list;
 pub mod load;
@@ -10,6 +11,7 @@ pub mod prune;
 pub mod push;
 pub mod remove;
 pub mod save;
+pub mod search;
 pub mod tag;
 
 use super::query::Query;

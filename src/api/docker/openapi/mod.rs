@@ -31,6 +31,7 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Container", description = "Containers, of which there are none"),
         (name = "Volume", description = "Volumes, of which there are none"),
         (name = "Network", description = "Networks, of which there are none"),
+        (name = "Plugin", description = "Plugins, of which there are none"),
     ),
     paths(
         super::ping::system_ping,
@@ -42,6 +43,7 @@ const EXTENSION: &str = "x-loadline-extension";
         super::images::load::image_load,
         super::images::create::image_create,
         super::images::push::image_push,
+        super::images::search::image_search,
         super::registry::distribution::distribution_inspect,
         super::registry::auth::system_auth,
         super::images::save::image_get,

@@ -1,0 +1,113 @@
+//! `POST /images/create` with `fromSrc`.
+
+use std::io;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+
+use super::create::encode;
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::query::Query;
+use crate::api::docker::registry::auth::unreachable;
+use crate::api::docker::render::message::{ProgressDetail, TransferMessage};
+use crate::api::error_table;
+use crate::domain::{Error, Platform, Reference, Result};
+use crate::engine::{ImportEvent, ImportRequest};
+
+/// Makes an image of the root file system in the body, or where `source` leads to.
+pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Option<Platform>, body: Body) -> Answer {
+    let request = ImportRequest {
+        name: name(query)?,
+        platform,
+        message: query.text("message").to_owned(),
+        changes: query.all("changes").map(str::to_owned).collect(),
+    };
+    let mut events = match source {
+        "-" => {
+            let archive = body.into_data_stream().map(|piece| piece.map_err(broken));
+            app.engine.import(request, archive)
+        }
+        url => app.engine.import_url(request, url.to_owned()),
+    };
+    // A failure before anything is told is still an answer of its own.
+    let first = match events.recv().await {
+        Some(ImportEvent::Failed(error)) => return Err(unreachable(error)),
+        first => first,
+    };
+    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
+    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
+    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+}
+
+fn broken(cause: axum::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, cause)
+}
+
+/// The image's name: absent where it is to have none.
+fn name(query: &Query) -> Result<Option<Reference>> {
+    let repository = match query.text("repo") {
+        "" => return Ok(None),
+        repository => Reference::parse(repository)?,
+    };
+    if repository.digest().is_some() {
+        return Err(Error::invalid("cannot import digest reference"));
+    }
+    match query.text("tag") {
+        "" => Ok(Some(repository.with_default_tag())),
+        tag => repository.with_tag(tag).map(Some),
+    }
+}
+
+/// The line that tells of an event.
+fn line(event: ImportEvent) -> Bytes {
+    match event {
+        ImportEvent::From(url) => encode(&TransferMessage::status(&format!("Downloading from {url}"), None)),
+        ImportEvent::Progress { current, total } => encode(&TransferMessage {
+            progress_detail: Some(ProgressDetail { current: Some(current), total, hidecounts: None }),
+            ..TransferMessage::status("Importing", None)
+        }),
+        ImportEvent::Done(digest) => encode(&TransferMessage::status(&digest.to_string(), None)),
+        ImportEvent::Failed(error) => {
+            error_table::log(&error);
+            encode(&TransferMessage::failed(error.public()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Digest;
+
+    #[test]
+    fn a_name_is_a_repository_with_a_tag_or_absent() {
+        let read = |query: &str| {
+            let name = name(&Query::parse(query)).map_err(|e| e.public().to_owned());
+            name.map(|name| name.map(|name| name.familiar()))
+        };
+        assert_eq!(read("repo=team/app&tag=1").unwrap().unwrap(), "team/app:1");
+        assert_eq!(read("repo=team/app").unwrap().unwrap(), "team/app:latest");
+        assert_eq!(read("repo=team/app:2").unwrap().unwrap(), "team/app:2");
+        assert_eq!(read("tag=1").unwrap(), None);
+        assert_eq!(read("repo=team/app&tag=-").unwrap_err(), "invalid tag format");
+        assert!(read("repo=team/APP").unwrap_err().contains("must be lowercase"));
+        let digest = Digest::of(b"");
+        assert_eq!(read(&format!("repo=team/app@{digest}")).unwrap_err(), "cannot import digest reference");
+    }
+
+    #[test]
+    fn events_become_dockers_lines() {
+        let text = |event| String::from_utf8(line(event).to_vec()).unwrap();
+        assert_eq!(text(ImportEvent::From("http://h/x".into())), "{\"status\":\"Downloading from http://h/x\"}\r\n");
+        assert_eq!(
+            text(ImportEvent::Progress { current: 1, total: Some(2) }),
+            "{\"status\":\"Importing\",\"progressDetail\":{\"current\":1,\"total\":2}}\r\n"
+        );
+        let digest = Digest::of(b"");
+        assert_eq!(text(ImportEvent::Done(digest.clone())), format!("{{\"status\":\"{digest}\"}}\r\n"));
+        assert!(text(ImportEvent::Failed(Error::invalid("no"))).contains("\"error\":\"no\""));
+    }
+}

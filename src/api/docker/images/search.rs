@@ -1,0 +1,172 @@
+//! `GET /images/search`.
+
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::docker::App;
+use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::query::Query;
+use crate::api::docker::registry::auth::unreachable;
+use crate::api::docker::registry::credential;
+use crate::api::docker::render::message::ErrorResponse;
+use crate::domain::filter::Filters;
+use crate::domain::{Error, Result};
+
+/// How many repositories are answered where the client does not say, and at most.
+const LIMIT: u32 = 25;
+const MOST: u32 = 100;
+
+/// The beginning of the names of headers that are passed on.
+const PASSED: &str = "x-meta-";
+
+/// A repository that was found.
+#[derive(Serialize, ToSchema)]
+#[schema(title = "ImageSearchResponseItem")]
+pub struct ImageSearchResponseItem<'a> {
+    /// How many like it.
+    star_count: i64,
+    /// Whether Docker publishes it.
+    is_official: bool,
+    /// The repository.
+    #[schema(example = "team/app")]
+    name: &'a str,
+    /// Always false; indexes no longer know.
+    is_automated: bool,
+    /// What it is, for people.
+    description: &'a str,
+}
+
+/// Search an index for repositories
+///
+/// Docker Hub is asked, or the registry whose host the term begins with.
+#[utoipa::path(
+    get,
+    path = "/images/search",
+    operation_id = "ImageSearch",
+    tag = "Image",
+    params(
+        ("term" = String, Query, description = "What to search for", example = "team/app"),
+        ("limit" = Option<i32>, Query, description = "The most repositories to answer, 1 to 100; 25 if not set", example = 10),
+        ("filters" = Option<String>, Query,
+            description = "What to leave out, as a JSON object of lists of texts: `is-official` (`true` or `false`), `stars` (the \
+                fewest), `is-automated` (of `true`, there is nothing)",
+            example = "{\"stars\":[\"3\"]}"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
+    ),
+    responses(
+        (status = 200, description = "What was found", body = Vec<ImageSearchResponseItem<'static>>,
+            example = json!([{"star_count": 12, "is_official": false, "name": "team/app", "is_automated": false,
+                "description": "An app"}])),
+        (status = 400, description = "The term, the limit or a filter is malformed", body = ErrorResponse<'static>,
+            example = json!({"message": "limit 101 is outside the range of [1, 100]"})),
+        (status = 401, description = "The index does not answer this client", body = ErrorResponse<'static>,
+            example = json!({"message": "index.docker.io answered 401 Unauthorized to a search"})),
+        (status = 404, description = "The registry cannot be searched", body = ErrorResponse<'static>,
+            example = json!({"message": "registry.example answered 404 Not Found to a search; not every registry can be searched"})),
+    ),
+)]
+pub async fn image_search(State(app): State<App>, headers: HeaderMap, query: Query) -> Answer {
+    let limit = limit(query.text("limit"))?;
+    let Some(wanted) = Wanted::read(&query)? else { return json(StatusCode::OK, &[(); 0]) };
+    let term = query.text("term");
+    if term.is_empty() {
+        return Err(Error::invalid("the parameter term is missing: what to search for").into());
+    }
+    let passed = headers.iter().filter(|(name, _)| name.as_str().starts_with(PASSED));
+    let passed = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let hits = app.engine.search(term, limit, credential(&headers), passed).await.map_err(unreachable)?;
+    let hits = hits.iter().filter(|hit| {
+        wanted.official.is_none_or(|official| official == hit.is_official)
+            && wanted.stars.is_none_or(|stars| hit.stars >= stars)
+    });
+    let hits = hits.map(|hit| ImageSearchResponseItem {
+        star_count: hit.stars,
+        is_official: hit.is_official,
+        name: &hit.name,
+        is_automated: false,
+        description: &hit.description,
+    });
+    json(StatusCode::OK, &hits.collect::<Vec<_>>())
+}
+
+fn limit(text: &str) -> Result<u32> {
+    if text.is_empty() {
+        return Ok(LIMIT);
+    }
+    let limit: i64 = text.parse().map_err(|cause| Error::invalid("invalid limit specified").with_cause(cause))?;
+    match limit {
+        0 => Ok(LIMIT),
+        ..0 => Err(Error::invalid("invalid limit specified")),
+        _ => match u32::try_from(limit) {
+            Ok(limit @ 1..=MOST) => Ok(limit),
+            _ => Err(Error::invalid(format!("limit {limit} is outside the range of [1, {MOST}]"))),
+        },
+    }
+}
+
+/// Which repositories to show.
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    official: Option<bool>,
+    stars: Option<i64>,
+}
+
+impl Wanted {
+    /// Reads the filters; `None` where nothing can pass them.
+    fn read(query: &Query) -> Result<Option<Self>> {
+        let filters = Filters::parse(query.text("filters"))?;
+        filters.only(&["is-automated", "is-official", "stars"])?;
+        // No index tells any more, so nothing counts as automated.
+        if filters.boolean("is-automated")? == Some(true) {
+            return Ok(None);
+        }
+        let official = filters.boolean("is-official")?;
+        let stars = filters.values("stars").map(|stars| {
+            stars
+                .parse::<i64>()
+                .map_err(|cause| Error::invalid(format!("invalid filter 'stars={stars}'")).with_cause(cause))
+        });
+        let stars = stars.collect::<Result<Vec<_>>>()?.into_iter().max();
+        Ok(Some(Self { official, stars }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_one_to_a_hundred() {
+        assert_eq!(
+            (limit("").unwrap(), limit("0").unwrap(), limit("1").unwrap(), limit("100").unwrap()),
+            (25, 25, 1, 100)
+        );
+        for (text, why) in [
+            ("-1", "invalid limit specified"),
+            ("x", "invalid limit specified"),
+            ("101", "limit 101 is outside the range of [1, 100]"),
+            ("99999999999", "limit 99999999999 is outside the range of [1, 100]"),
+        ] {
+            assert_eq!(limit(text).unwrap_err().public(), why);
+        }
+    }
+
+    #[test]
+    fn filters_are_dockers() {
+        let read = |filters: &str| Wanted::read(&Query::parse(&format!("filters={filters}")));
+        assert_eq!(read("").unwrap(), Some(Wanted { official: None, stars: None }));
+        let wanted = read(r#"{"is-official":["true"],"stars":["3","10"],"is-automated":["false"]}"#).unwrap();
+        assert_eq!(wanted, Some(Wanted { official: Some(true), stars: Some(10) }));
+        assert_eq!(read(r#"{"is-automated":["true"]}"#).unwrap(), None);
+        for (filters, why) in [
+            (r#"{"colour":["red"]}"#, "invalid filter 'colour'"),
+            (r#"{"stars":["many"]}"#, "invalid filter 'stars=many'"),
+            (r#"{"is-official":["maybe"]}"#, "invalid filter 'is-official=[maybe]'"),
+        ] {
+            assert_eq!(read(filters).unwrap_err().public(), why);
+        }
+    }
+}

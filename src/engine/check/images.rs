@@ -1,0 +1,258 @@
+//! What records say of blobs is what the blobs say, and names lead to content that is here.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::blobs::read_whole;
+use super::super::catalog::is_dangling;
+use super::{Check, CheckDepth, Fault, Sound, unreadable};
+use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
+use crate::domain::{Descriptor, Digest, Kind, MediaType, Reference, Result};
+use crate::store::{Found, NameRecord};
+
+/// Parsed forms as they should be, of blobs that are sound.
+#[derive(Default)]
+pub(super) struct Parsed {
+    pub(super) documents: HashMap<Digest, Document>,
+    pub(super) configs: HashMap<Digest, ConfigSummary>,
+}
+
+const PARSED_AGAIN: Option<&str> = Some("parsed again");
+
+impl Check<'_> {
+    /// Compares parsed forms with their blobs.
+    pub(super) fn documents(&mut self, found: &Found, sound: &Sound) -> Result<Parsed> {
+        self.orphans(found);
+        let mut parsed = Parsed::default();
+        let contents = &found.contents;
+        for (digest, stored) in contents.documents.iter().filter(|(digest, _)| sound.contains_key(digest)) {
+            let right = match self.options.depth {
+                CheckDepth::Sizes => stored.clone(),
+                _ => self.document(digest, stored)?,
+            };
+            parsed.documents.insert(digest.clone(), right);
+        }
+        for (digest, stored) in contents.configs.iter().filter(|(digest, _)| sound.contains_key(digest)) {
+            let right = match self.options.depth {
+                CheckDepth::Sizes => stored.clone(),
+                _ => self.config(digest, stored)?,
+            };
+            parsed.configs.insert(digest.clone(), right);
+        }
+        for digest in unreadable(&found.unreadable, "document").filter(|digest| sound.contains_key(digest)) {
+            if let Some((_, document)) = self.parse(&digest, &KINDS)? {
+                self.mending.changes.documents.push((digest.clone(), document.clone()));
+                parsed.documents.insert(digest, document);
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Records about blobs that no record knows.
+    fn orphans(&mut self, found: &Found) {
+        let contents = &found.contents;
+        let mut known: HashSet<&Digest> = contents.blobs.iter().map(|(digest, _)| digest).collect();
+        let undecoded: Vec<Digest> = unreadable(&found.unreadable, "blob").collect();
+        known.extend(&undecoded);
+        let documents = contents.documents.iter().map(|(digest, _)| (digest, "a parsed document"));
+        let configs = contents.configs.iter().map(|(digest, _)| (digest, "a parsed configuration"));
+        let sources = contents.sources.iter().map(|(digest, _)| (digest, "a source"));
+        let all = documents.chain(configs).chain(sources).filter(|(digest, _)| !known.contains(digest));
+        let orphans: Vec<(Digest, &str)> = all.map(|(digest, what)| (digest.clone(), what)).collect();
+        for (digest, what) in orphans {
+            self.note(Fault::OrphanRecord, &digest, format!("{what} of a blob that is not here"), Some("dropped"));
+            self.mending.changes.removed.push(digest);
+        }
+    }
+
+    /// A document as its blob has it.
+    fn document(&mut self, digest: &Digest, stored: &Document) -> Result<Document> {
+        let kinds = match stored {
+            Document::Index(_) => [MediaType::OCI_INDEX, MediaType::DOCKER_LIST],
+            Document::Manifest(_) => [MediaType::OCI_MANIFEST, MediaType::DOCKER_MANIFEST],
+        };
+        let right = match self.parse(digest, &kinds)? {
+            Some((_, document)) => Some(document),
+            // Recorded as a manifest, it may be an index.
+            None => self.parse(digest, &KINDS)?.map(|(_, document)| document),
+        };
+        match right {
+            Some(right) if right == *stored => Ok(right),
+            Some(right) => {
+                self.note(Fault::WrongDocument, digest, "it was parsed to something else than it says", PARSED_AGAIN);
+                self.mending.changes.documents.push((digest.clone(), right.clone()));
+                Ok(right)
+            }
+            None => {
+                self.note(Fault::WrongDocument, digest, "recorded as a document, and it is none", None);
+                Ok(stored.clone())
+            }
+        }
+    }
+
+    fn config(&mut self, digest: &Digest, stored: &ConfigSummary) -> Result<ConfigSummary> {
+        match self.bytes(digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()) {
+            Some(right) if right == *stored => Ok(right),
+            Some(right) => {
+                self.note(Fault::WrongDocument, digest, "it was parsed to something else than it says", PARSED_AGAIN);
+                self.mending.changes.configs.push((digest.clone(), right.clone()));
+                Ok(right)
+            }
+            None => {
+                self.note(Fault::WrongDocument, digest, "recorded as a configuration, and it is none", None);
+                Ok(stored.clone())
+            }
+        }
+    }
+
+    /// Parses what names lead to and was not parsed, though it is here.
+    pub(super) fn complete(
+        &mut self,
+        names: &[(String, NameRecord)],
+        sound: &Sound,
+        parsed: &mut Parsed,
+    ) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut next: Vec<Descriptor> = names.iter().map(|(_, record)| record.target.clone()).collect();
+        // Evidence is found by its subject, not by a name.
+        let evidence = parsed.documents.iter().filter(|(_, document)| document.subject().is_some());
+        next.extend(evidence.map(|(digest, _)| Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), 0)));
+        while let Some(descriptor) = next.pop() {
+            let digest = &descriptor.digest;
+            let kind = &descriptor.media_type;
+            if !(kind.is_index() || kind.is_manifest()) || !sound.contains_key(digest) || !seen.insert(digest.clone()) {
+                continue;
+            }
+            if !parsed.documents.contains_key(digest) {
+                let Some((_, document)) = self.parse(digest, std::slice::from_ref(kind))? else {
+                    self.note(
+                        Fault::WrongDocument,
+                        digest,
+                        format!("its descriptor says {kind}, and it is none"),
+                        None,
+                    );
+                    continue;
+                };
+                if !self.mending.unreadable.iter().any(|record| record.key == digest.to_string()) {
+                    self.note(Fault::WrongDocument, digest, "what it says was not recorded", PARSED_AGAIN);
+                }
+                self.mending.changes.documents.push((digest.clone(), document.clone()));
+                parsed.documents.insert(digest.clone(), document);
+            }
+            match &parsed.documents[digest] {
+                // Of a load that was interrupted, manifests may be here that were not parsed yet.
+                Document::Index(index) => {
+                    let known = |child: &&Descriptor| self.clean || parsed.documents.contains_key(&child.digest);
+                    next.extend(index.manifests.iter().filter(known).cloned());
+                }
+                Document::Manifest(manifest) => {
+                    let config = manifest.config.digest.clone();
+                    let is_config = manifest.is_image() && manifest.config.media_type.is_config();
+                    if is_config && sound.contains_key(&config) && !parsed.configs.contains_key(&config) {
+                        self.complete_config(config, parsed)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_config(&mut self, digest: Digest, parsed: &mut Parsed) -> Result<()> {
+        // One that cannot be parsed is kept without its details.
+        let summary = self.bytes(&digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok());
+        let Some(summary) = summary else { return Ok(()) };
+        if !self.mending.unreadable.iter().any(|record| record.key == digest.to_string()) {
+            self.note(Fault::WrongDocument, &digest, "what it says was not recorded", PARSED_AGAIN);
+        }
+        self.mending.changes.configs.push((digest.clone(), summary.clone()));
+        parsed.configs.insert(digest, summary);
+        Ok(())
+    }
+
+    /// The document that a blob is, of the first of these types that it can be; `None` where it is none.
+    fn parse(&self, digest: &Digest, kinds: &[MediaType]) -> Result<Option<(MediaType, Document)>> {
+        let Some(bytes) = self.bytes(digest, MAX_MANIFEST)? else { return Ok(None) };
+        let decode = |kind: &MediaType| Some((kind.clone(), Document::decode(&bytes, kind).ok()?));
+        Ok(kinds.iter().find_map(decode))
+    }
+
+    /// The bytes of a small blob; `None` where it is larger than it may be.
+    fn bytes(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
+        match read_whole(self.survey.open_blob(digest)?.as_ref(), limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == Kind::InvalidArgument => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Compares names with what they point at; returns those that stay.
+    pub(super) fn names(&mut self, found: &Found, sound: &Sound, parsed: &Parsed) -> Vec<(String, NameRecord)> {
+        let mut kept: Vec<(String, NameRecord)> = Vec::new();
+        let mut unnamed: Vec<NameRecord> = Vec::new();
+        for (name, record) in &found.contents.names {
+            let target = &record.target.digest;
+            let Some(blob) = sound.get(target) else {
+                let detail = format!("it points at {target}, which is not here");
+                self.note(Fault::NameWithoutContent, name, detail, Some("dropped"));
+                self.mending.changes.names.push((name.clone(), None));
+                continue;
+            };
+            let mut record = record.clone();
+            if record.target.size != blob.size {
+                let detail =
+                    format!("it says that {target} has {} bytes, and it has {}", record.target.size, blob.size);
+                self.note(Fault::WrongName, name, detail, Some("corrected"));
+                record.target.size = blob.size;
+                self.mending.changes.names.push((name.clone(), Some(record.clone())));
+            }
+            match is_name(name, &record) {
+                true => kept.push((name.clone(), record)),
+                false => {
+                    let remedy = Some("dropped; the image is kept under its digest where it has no other name");
+                    self.note(Fault::WrongName, name, "it is no name of an image", remedy);
+                    self.mending.changes.names.push((name.clone(), None));
+                    unnamed.push(record);
+                }
+            }
+        }
+        if self.mending.unreadable.iter().any(|record| record.kind == "name") {
+            unnamed.extend(self.nameless(parsed, sound, &kept));
+        }
+        for record in unnamed {
+            if !kept.iter().any(|(_, other)| other.target.digest == record.target.digest) {
+                let name = record.target.digest.to_string();
+                self.mending.changes.names.push((name.clone(), Some(record.clone())));
+                kept.push((name, record));
+            }
+        }
+        kept
+    }
+
+    /// Images that no name leads to: a name that cannot be read may have.
+    fn nameless(&self, parsed: &Parsed, sound: &Sound, kept: &[(String, NameRecord)]) -> Vec<NameRecord> {
+        let mut under: HashSet<&Digest> = kept.iter().map(|(_, record)| &record.target.digest).collect();
+        under.extend(parsed.documents.values().flat_map(Document::children).map(|child| &child.digest));
+        let now = self.mending.changes.now;
+        let tops = parsed
+            .documents
+            .iter()
+            .filter(|(digest, document)| !under.contains(digest) && document.subject().is_none());
+        tops.filter_map(|(digest, _)| {
+            let (kind, _) = self.parse(digest, &KINDS).ok()??;
+            let target = Descriptor::new(kind, digest.clone(), sound.get(digest)?.size);
+            Some(NameRecord { target, created_at: now, updated_at: now })
+        })
+        .collect()
+    }
+}
+
+/// Every type of a document.
+const KINDS: [MediaType; 4] =
+    [MediaType::OCI_INDEX, MediaType::OCI_MANIFEST, MediaType::DOCKER_LIST, MediaType::DOCKER_MANIFEST];
+
+/// Whether a stored name is one that can be found: in full, or the digest that it keeps.
+fn is_name(name: &str, record: &NameRecord) -> bool {
+    match is_dangling(name) {
+        true => name == record.target.digest.to_string(),
+        false => Reference::parse(name).is_ok_and(|reference| reference.to_string() == name),
+    }
+}

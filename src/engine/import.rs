@@ -1,0 +1,272 @@
+//! Import: an image out of a root file system.
+//!
+//! The archive becomes the one layer of a new image as it arrives; nothing is visible before its end, and then all of it
+//! is. An import that fails or is given up leaves nothing behind.
+
+use std::io;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::names::name_changes;
+use super::pieces::PieceReader;
+use super::plan::Image;
+use super::{Engine, Inner, now};
+use crate::archive::{self, Compression};
+use crate::domain::descriptor::DescriptorJson;
+use crate::domain::dockerfile::{RuntimeConfig, runtime_config};
+use crate::domain::event::Action;
+use crate::domain::manifest::{ConfigSummary, Document};
+use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
+use crate::store::{Changes, Staged};
+
+/// How many events wait for a slow client.
+const EVENTS: usize = 16;
+
+/// After how many bytes progress is told.
+const STEP: u64 = 512 << 10;
+
+/// What to make of a root file system.
+#[derive(Clone, Debug, Default)]
+pub struct ImportRequest {
+    /// A repository with a tag; the image is kept under its digest where absent.
+    pub name: Option<Reference>,
+    /// The host's where absent.
+    pub platform: Option<Platform>,
+    /// What the image's history says; where it comes from if empty.
+    pub message: String,
+    /// Instructions of a Dockerfile that say what containers of the image run with.
+    pub changes: Vec<String>,
+}
+
+/// What happens in an import.
+#[derive(Debug)]
+pub enum ImportEvent {
+    /// The archive is there to be fetched.
+    From(String),
+    /// Bytes that have arrived, of all where that is known.
+    Progress { current: u64, total: Option<u64> },
+    /// The image is here. Nothing follows.
+    Done(Digest),
+    /// The import failed. Nothing follows.
+    Failed(Error),
+}
+
+impl Engine {
+    /// Imports the root file system of an archive that arrives as a stream: plain, or compressed with gzip, zstd, xz or
+    /// bzip2.
+    ///
+    /// Dropping the receiver gives the import up.
+    pub fn import(
+        &self,
+        request: ImportRequest,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> mpsc::Receiver<ImportEvent> {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        match Import::prepare(request, "-") {
+            Ok(import) => self.run(import, archive, events),
+            Err(error) => self.fail(error, &events),
+        }
+        receiver
+    }
+
+    /// The same for an archive that an http or https URL leads to. Without a scheme, it is http. No credential is sent
+    /// along.
+    pub fn import_url(&self, request: ImportRequest, url: String) -> mpsc::Receiver<ImportEvent> {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let fetching = async {
+                let import = Import::prepare(request, &crate::registry::without_secrets(&url))?;
+                let download = engine.0.registries.download(&url).await?;
+                Ok((import, download))
+            };
+            let fetched = tokio::select! {
+                () = events.closed() => return,
+                fetched = fetching => fetched,
+            };
+            let (import, download) = match fetched {
+                Ok(fetched) => fetched,
+                Err(error) => return engine.fail(error, &events),
+            };
+            let _ = events.send(ImportEvent::From(url)).await;
+            let (told, total) = (events.clone(), download.size);
+            let (mut current, mut next) = (0, 0);
+            let archive = download.body.map(move |piece| {
+                let piece = piece.map_err(io::Error::other)?;
+                current += piece.len() as u64;
+                if current >= next || Some(current) == total {
+                    next = current + STEP;
+                    // Who reads slowly is told less.
+                    let _ = told.try_send(ImportEvent::Progress { current, total });
+                }
+                Ok(piece)
+            });
+            engine.run(import, archive, events);
+        });
+        receiver
+    }
+
+    fn run(
+        &self,
+        import: Import,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        events: mpsc::Sender<ImportEvent>,
+    ) {
+        let reader = PieceReader::of(archive, &events);
+        let engine = self.clone();
+        tokio::task::spawn_blocking(move || {
+            // A decoder that panics must not look like an archive that has come to its end.
+            let run = std::panic::AssertUnwindSafe(|| engine.0.import(import, reader));
+            let result = std::panic::catch_unwind(run)
+                .unwrap_or_else(|_| Err(Error::internal("the import failed", "a panic, which was logged")));
+            let last = result.map_or_else(ImportEvent::Failed, ImportEvent::Done);
+            let _ = events.blocking_send(last);
+        });
+    }
+
+    fn fail(&self, error: Error, events: &mpsc::Sender<ImportEvent>) {
+        // There is room: whoever calls this has sent nothing.
+        let _ = events.try_send(ImportEvent::Failed(error));
+    }
+}
+
+/// A request that was understood.
+struct Import {
+    name: Option<Reference>,
+    platform: Platform,
+    message: String,
+    config: RuntimeConfig,
+}
+
+impl Import {
+    fn prepare(request: ImportRequest, source: &str) -> Result<Self> {
+        let ImportRequest { name, platform, message, changes } = request;
+        // No registry could tell such a name from a digest.
+        if name.as_ref().is_some_and(|name| name.familiar_name() == "sha256") {
+            return Err(Error::invalid("refusing to create an ambiguous tag using digest algorithm as name"));
+        }
+        let platform = platform.unwrap_or_else(Platform::host);
+        let config = runtime_config(&changes, &platform.os)?;
+        let message = if message.is_empty() { format!("Imported from {source}") } else { message };
+        Ok(Self { name, platform, message, config })
+    }
+}
+
+/// The configuration of an imported image, in the order in which Docker writes it.
+#[derive(Serialize)]
+struct ConfigFile<'a> {
+    created: &'a str,
+    architecture: &'a str,
+    os: &'a str,
+    #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
+    os_version: Option<&'a str>,
+    #[serde(rename = "os.features", skip_serializing_if = "<[String]>::is_empty")]
+    os_features: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
+    rootfs: RootFs<'a>,
+    history: [Step<'a>; 1],
+    config: &'a RuntimeConfig,
+}
+
+#[derive(Serialize)]
+struct RootFs<'a> {
+    r#type: &'static str,
+    diff_ids: [&'a Digest; 1],
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    created: &'a str,
+    comment: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ManifestFile<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    config: DescriptorJson<'a>,
+    layers: [DescriptorJson<'a>; 1],
+}
+
+impl Inner {
+    fn import(&self, import: Import, archive: PieceReader) -> Result<Digest> {
+        let lease = self.leases.acquire();
+        let mut ingest = self.store.ingest("import", 0, None)?;
+        let layer = archive::layer(archive, &mut |bytes| ingest.write(bytes))?;
+        let blob = ingest.finish()?;
+        let media_type = match layer.compression {
+            Compression::None => MediaType::OCI_LAYER,
+            Compression::Gzip => MediaType::OCI_LAYER_GZIP,
+            Compression::Zstd => MediaType::OCI_LAYER_ZSTD,
+        };
+        let layer_descriptor = Descriptor::new(media_type, blob.digest.clone(), blob.size);
+
+        let now = now();
+        let created = super::moment(now).to_string();
+        let platform = &import.platform;
+        let config = json(&ConfigFile {
+            created: &created,
+            architecture: &platform.architecture,
+            os: &platform.os,
+            os_version: platform.os_version.as_deref(),
+            os_features: &platform.os_features,
+            variant: platform.variant.as_deref(),
+            rootfs: RootFs { r#type: "layers", diff_ids: [&layer.diff_id] },
+            history: [Step { created: &created, comment: &import.message }],
+            config: &import.config,
+        })?;
+        let summary = ConfigSummary::decode(&config)?;
+        let config_blob = self.stage(&config)?;
+        let config_descriptor = Descriptor::new(MediaType::OCI_CONFIG, config_blob.digest.clone(), config_blob.size);
+
+        let manifest = json(&ManifestFile {
+            schema_version: 2,
+            media_type: MediaType::OCI_MANIFEST.as_str(),
+            config: config_descriptor.json(),
+            layers: [layer_descriptor.json()],
+        })?;
+        let document = Document::decode(&manifest, &MediaType::OCI_MANIFEST)?;
+        let manifest_blob = self.stage(&manifest)?;
+        let digest = manifest_blob.digest.clone();
+        let target = Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), manifest_blob.size);
+
+        for blob in [&blob, &config_blob, &manifest_blob] {
+            // What a collection is about to take is committed again after it.
+            lease.hold(&blob.digest);
+        }
+        let name = import.name;
+        let familiar = name.as_ref().map(Reference::familiar);
+        // Which names move depends on what they point at now, so nothing may change in between.
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = name_changes(&self.catalog.state(), &[Image { target, name }], now);
+        self.commit_locked(Changes {
+            documents: vec![(digest.clone(), document)],
+            configs: vec![(config_blob.digest.clone(), summary)],
+            blobs: vec![blob, config_blob, manifest_blob],
+            names,
+            now,
+            ..Changes::default()
+        })?;
+        if let Some(familiar) = familiar {
+            self.emit(Action::Tag, &digest.to_string(), &familiar);
+        }
+        self.emit_digest(Action::Import, &digest);
+        Ok(digest)
+    }
+
+    fn stage(&self, bytes: &[u8]) -> Result<Staged> {
+        let mut ingest = self.store.ingest("import", bytes.len() as u64, None)?;
+        ingest.write(bytes)?;
+        ingest.finish()
+    }
+}
+
+fn json(file: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(file).map_err(|cause| Error::internal("writing the image's documents", cause))
+}

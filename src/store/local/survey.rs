@@ -1,0 +1,276 @@
+//! A data root as it is found, for a check. Nothing is made and nothing put right, unless that is asked for.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, FileType};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::database::{FoundDatabase, Records};
+use super::files::{self, BlobFile};
+use super::{acquire, database_path, partial};
+use crate::domain::digest::Algorithm;
+use crate::domain::{Digest, Error, Kind, Result};
+use crate::store::{BlobRecord, Changes, Contents, ReadAt};
+
+/// Where directories go that stand where none should: what is in them is not ours to delete.
+const SET_ASIDE: &str = "lost+found";
+
+/// A data root that no daemon uses while this lives.
+pub struct Survey {
+    path: PathBuf,
+    database: FoundDatabase,
+    // Dropping it releases the root, so it goes last.
+    _lock: fs::File,
+}
+
+/// Everything that a data root holds.
+pub struct Found {
+    /// Whether the last process that used the data root ended in order.
+    pub clean: bool,
+    /// Whether every page of the database was as it was written.
+    pub database_intact: bool,
+    pub contents: Contents,
+    pub unreadable: Vec<UnreadableRecord>,
+    /// Where a blob belongs, whether a record knows of it or not.
+    pub files: BTreeMap<Digest, FoundFile>,
+    /// What stands among the blobs and can be none, sorted.
+    pub strays: Vec<Stray>,
+    /// What was being written, sorted.
+    pub ingests: Vec<Stray>,
+    /// What was being downloaded and is kept by the next start, sorted.
+    pub resumable: Vec<Stray>,
+}
+
+/// A record that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableRecord {
+    /// What it is of: `blob`, `document`, `configuration`, `source` or `name`.
+    pub kind: &'static str,
+    /// The digest or name.
+    pub key: String,
+    pub(super) raw: Vec<u8>,
+}
+
+/// What is found under a blob's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundFile {
+    /// A file of so many bytes.
+    Regular(u64),
+    /// Something else, such as `a symbolic link`.
+    Other(&'static str),
+}
+
+/// Something that has no place where it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stray {
+    /// From the data root on.
+    pub path: PathBuf,
+    /// Bytes; 0 for what is no file.
+    pub size: u64,
+}
+
+/// What is to be done about a data root.
+#[derive(Default)]
+pub struct Mending {
+    /// Records to drop.
+    pub unreadable: Vec<UnreadableRecord>,
+    /// Records to set for blobs whose files are in place.
+    pub records: Vec<(Digest, BlobRecord)>,
+    /// Everything else that records are to say. The files of blobs that are removed go too.
+    pub changes: Changes,
+    /// Files without a record, by digest.
+    pub files: Vec<Digest>,
+    pub strays: Vec<Stray>,
+}
+
+impl Survey {
+    /// Opens a data root that nobody uses. Nothing in it is written.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no data root; `Conflict` where a process uses it, or it is of another form; `DataLoss`
+    /// where its database is damaged beyond repair.
+    pub fn open(path: &Path) -> Result<Self> {
+        let absent = |what: &str| Error::not_found(format!("{} is no data root: {what}", path.display()));
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_dir() => return Err(absent("it is no directory")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(absent("it does not exist")),
+            Err(e) => return Err(unreadable(path, e)),
+            Ok(_) => {}
+        }
+        let database = database_path(path);
+        match fs::symlink_metadata(&database) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(absent("it holds no metadata.redb")),
+            Err(e) => return Err(unreadable(&database, e)),
+            Ok(_) => {}
+        }
+        let lock = acquire(path)?;
+        Ok(Self { path: path.to_owned(), database: FoundDatabase::read(&database)?, _lock: lock })
+    }
+
+    /// Looks at every record and at the names and sizes of all files.
+    pub fn look(&self) -> Result<Found> {
+        let Records { contents, unreadable } = self.database.records()?;
+        let mut found = Found {
+            clean: self.path.join("clean").exists(),
+            database_intact: self.database.is_intact(),
+            contents,
+            unreadable,
+            files: BTreeMap::new(),
+            strays: Vec::new(),
+            ingests: Vec::new(),
+            resumable: Vec::new(),
+        };
+        let algorithm = |name: &str| Algorithm::from_name(name);
+        self.each(Path::new("blobs"), |stray, name, _| {
+            if name.and_then(algorithm).is_none() {
+                found.strays.push(stray);
+            }
+        })?;
+        for algorithm in Algorithm::ALL {
+            let directory = Path::new("blobs").join(algorithm.name());
+            self.each(&directory, |stray, name, kind| {
+                let digest = name.and_then(|name| format!("{}:{name}", algorithm.name()).parse::<Digest>().ok());
+                match digest {
+                    Some(digest) => {
+                        let file = match kind.is_file() {
+                            true => FoundFile::Regular(stray.size),
+                            false => FoundFile::Other(kind_name(kind)),
+                        };
+                        found.files.insert(digest, file);
+                    }
+                    None => found.strays.push(stray),
+                }
+            })?;
+        }
+        self.each(Path::new("ingest"), |stray, name, kind| match name.and_then(partial::of_ingest) {
+            Some(_) if kind.is_file() => found.resumable.push(stray),
+            _ => found.ingests.push(stray),
+        })?;
+        self.each(Path::new("partial"), |stray, name, kind| {
+            if !kind.is_file() || name.and_then(partial::digest_of).is_none() {
+                found.strays.push(stray);
+            }
+        })?;
+        found.strays.sort();
+        found.ingests.sort();
+        found.resumable.sort();
+        Ok(found)
+    }
+
+    /// Opens the file of a blob for reading; no link is followed.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Box<dyn ReadAt>> {
+        let path = self.path.join(blob_path(digest));
+        // Without NONBLOCK, a pipe in the place of a blob would be waited for.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = rustix::fs::open(&path, flags, Mode::empty()).map_err(io::Error::from);
+        let file = opened.map(fs::File::from).and_then(|file| match file.metadata()?.is_file() {
+            true => BlobFile::of(file),
+            false => Err(io::Error::other("not a file")),
+        });
+        Ok(Box::new(file.map_err(|e| unreadable(&path, e))?))
+    }
+
+    /// Puts right what was decided on. A crash in the middle leaves at most what the next start or check sees to.
+    pub fn mend(self, mending: &Mending) -> Result<()> {
+        let Self { path, database, _lock } = self;
+        // It reads a file that is about to change.
+        drop(database);
+        let clean = path.join("clean");
+        let was_clean = clean.exists();
+        if was_clean {
+            files::remove(&clean)?;
+            files::sync_dir(&path)?;
+        }
+        // Records first: a record never stands without its file.
+        FoundDatabase::mend(&database_path(&path), &mending.unreadable, &mending.records, &mending.changes)?;
+        for digest in mending.changes.removed.iter().chain(&mending.files) {
+            clear(&path, &blob_path(digest))?;
+        }
+        for stray in &mending.strays {
+            clear(&path, &stray.path)?;
+        }
+        for algorithm in Algorithm::ALL {
+            let directory = path.join("blobs").join(algorithm.name());
+            if directory.exists() {
+                files::sync_dir(&directory)?;
+            }
+        }
+        if was_clean {
+            files::mark_clean(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of each entry of a directory: where it is, its name where that is text, and what it is. A directory that is
+    /// not there has none.
+    fn each(&self, directory: &Path, mut tell: impl FnMut(Stray, Option<&str>, FileType)) -> Result<()> {
+        let path = self.path.join(directory);
+        let entries = match fs::read_dir(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|e| unreadable(&path, e))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| unreadable(&path, e))?;
+            // Of the entry itself, not of what a link points at.
+            let metadata = entry.metadata().map_err(|e| unreadable(&entry.path(), e))?;
+            let name = entry.file_name();
+            let size = if metadata.is_file() { metadata.len() } else { 0 };
+            tell(Stray { path: directory.join(&name), size }, name.to_str(), metadata.file_type());
+        }
+        Ok(())
+    }
+}
+
+/// Removes what stands at a path; a directory that is not empty is moved out of the way.
+fn clear(root: &Path, place: &Path) -> Result<()> {
+    let path = root.join(place);
+    let is_directory = match fs::symlink_metadata(&path) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(unreadable(&path, e)),
+    };
+    if !is_directory {
+        return files::remove(&path);
+    }
+    if fs::remove_dir(&path).is_ok() {
+        return Ok(());
+    }
+    let aside = root.join(SET_ASIDE);
+    let failed = |e| Error::io(format!("moving {} to {}", path.display(), aside.display()), e);
+    DirBuilder::new().recursive(true).mode(0o700).create(&aside).map_err(failed)?;
+    let name = place.to_string_lossy().replace('/', "-");
+    let free = (0u32..).map(|n| aside.join(format!("{name}.{n}"))).find(|path| fs::symlink_metadata(path).is_err());
+    // There are more numbers than a directory has entries.
+    fs::rename(&path, free.unwrap_or_else(|| aside.join(&name))).map_err(failed)
+}
+
+/// From the data root on.
+fn blob_path(digest: &Digest) -> PathBuf {
+    Path::new("blobs").join(digest.algorithm().name()).join(digest.hex())
+}
+
+fn kind_name(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// That something cannot be read; whoever runs a check needs to know why.
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    let text = format!("{} cannot be read: {cause}", path.display());
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => Error::new(Kind::PermissionDenied, text),
+        _ => Error::internal(text, cause),
+    }
+}

@@ -24,6 +24,9 @@ const PIECE: usize = 1 << 20;
 /// How often a large ingest is handed to the flusher, in bytes, so that the disk works while more arrives.
 const FLUSH_EVERY: u64 = 32 << 20;
 
+/// From how many bytes on the end of an ingest is handed to the flusher as well: so few take less time than its sync.
+const FLUSH_LAST: u64 = 256 << 10;
+
 /// From how many staged files on one sync of the whole file system is cheaper than one for each.
 const SYNC_ALL_FROM: usize = 16;
 
@@ -195,7 +198,10 @@ impl Ingest for FileIngest {
     }
 
     fn finish(self: Box<Self>) -> Result<Staged> {
-        let Self { staged, hasher, expected, written, .. } = *self;
+        let Self { staged, file, hasher, expected, written, flushed } = *self;
+        if written - flushed >= FLUSH_LAST {
+            staged.root.flusher.flush(&file);
+        }
         let digest = super::checked_digest(hasher, expected.as_ref())?;
         staged.unregister();
         Ok(Staged { digest, size: written, content: StagedContent::Local(staged) })

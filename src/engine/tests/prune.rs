@@ -170,7 +170,8 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     ingest.write(&manifest).unwrap();
     engine.0.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
     assert!(bytes(&engine) > before);
-    let summary = engine.list(&query("")).unwrap().rows[0].summary();
+    let listed = engine.list(&query("")).unwrap();
+    let summary = listed.rows[0].summary();
     assert!(!summary.manifests[0].available && summary.manifests[1].available);
     engine.prune(&filters("")).await.unwrap();
     assert_eq!(bytes(&engine), before);

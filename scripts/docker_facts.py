@@ -16,6 +16,7 @@ import yaml
 # What Loadline serves: the answer and the query parameters of these operations are compared.
 OPERATIONS = [
     "ImageList", "ImageInspect", "ImageHistory", "ImageAttestations", "ImageLoad", "ImageTag", "ImageDelete", "ImagePrune",
+    "ImageCreate", "ImagePush", "ImageSearch", "ImageGet", "ImageGetAll", "DistributionInspect", "SystemAuth",
     "SystemPing", "SystemVersion", "SystemInfo", "SystemDataUsage", "SystemEvents",
     "ContainerList", "ContainerPrune", "VolumeList", "VolumePrune", "NetworkList", "NetworkPrune", "BuildPrune",
 ]

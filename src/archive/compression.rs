@@ -55,8 +55,11 @@ pub fn decompress(archive: impl Read) -> Result<impl Read> {
     decoder(format, whole)
 }
 
+/// An archive of which the beginning was read ahead.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// How an archive is compressed, and the whole of it.
-pub(super) fn sniff<R: Read>(mut archive: R) -> Result<(Format, Chain<Cursor<Vec<u8>>, R>)> {
+pub(super) fn sniff<R: Read>(mut archive: R) -> Result<(Format, Whole<R>)> {
     let mut start = [0u8; 6];
     let mut filled = 0;
     while filled < start.len() {

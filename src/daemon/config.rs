@@ -295,9 +295,7 @@ pub fn data_root(flag: Option<PathBuf>, config_file: Option<&Path>, environment:
     }
     let path = config_file.unwrap_or(&environment.config_file);
     match File::read(path)? {
-        None if config_file.is_some() => {
-            Err(Error::invalid(format!("{}: no such configuration file", path.display())))
-        }
+        None if config_file.is_some() => Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
         file => given_data_root(file.unwrap_or_default().data_root, environment),
     }
 }

@@ -8,15 +8,16 @@ use bollard::errors::Error;
 use bollard::models::ImageManifestSummaryKindEnum;
 use bollard::query_parameters::{
     CreateImageOptions, EventsOptionsBuilder, ImportImageOptions, ListImagesOptions, ListImagesOptionsBuilder,
-    PruneImagesOptionsBuilder, PushImageOptions, RemoveImageOptions, TagImageOptions,
+    PruneImagesOptionsBuilder, PushImageOptions, RemoveImageOptions, SearchImagesOptionsBuilder, TagImageOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use super::{APP, PASSWORD, USER, fixture, registry};
+use super::{APP, PASSWORD, USER, fixture, index, registry};
 use crate::support::daemon::Daemon;
 use crate::support::registry::Registry;
+use crate::support::repository;
 
 const SECONDS: u64 = 20;
 
@@ -60,7 +61,7 @@ fn refused<T>(result: Result<T, Error>, status: u16, part: &str) {
 
 #[tokio::test]
 async fn does_what_programs_do() {
-    let (daemon, registry) = (Daemon::start(), registry());
+    let (daemon, registry, index) = (Daemon::start(), registry(), index());
     let docker = connect(&daemon).negotiate_version().await.unwrap();
     assert_eq!(docker.client_version().minor_version, API_DEFAULT_VERSION.minor_version);
     let docker = &docker;
@@ -69,6 +70,7 @@ async fn does_what_programs_do() {
     let id = reads(docker).await;
     renames(docker, &id).await;
     moves(docker, &registry, &format!("{}/team/app", registry.host()), &id).await;
+    finds(docker, &index).await;
     frees(docker, &id).await;
 
     let filters = HashMap::from([("type", vec!["image"])]);
@@ -158,6 +160,25 @@ async fn moves(docker: &Docker, registry: &Registry, there: &str, id: &str) {
     let distribution = docker.inspect_registry_image(&name, credentials(PASSWORD)).await.unwrap();
     assert_eq!(distribution.descriptor.digest.as_deref(), Some(id));
     assert!(distribution.platforms.iter().any(|platform| platform.architecture.as_deref() == Some("arm64")));
+}
+
+async fn finds(docker: &Docker, index: &Registry) {
+    let options = CreateImageOptions {
+        from_src: Some("-".into()),
+        repo: Some("imported".into()),
+        tag: Some("1".into()),
+        message: Some("a note".into()),
+        ..Default::default()
+    };
+    let rootfs = std::fs::read(repository("tests/fixtures/tiny-rootfs.tar")).unwrap();
+    let imported = all(docker.create_image(Some(options), Some(body_full(rootfs.into())), None)).await;
+    let image = docker.inspect_image("imported:1").await.unwrap();
+    assert_eq!(imported.last().and_then(|line| line.status.as_ref()), image.id.as_ref());
+    assert_eq!(image.comment.as_deref(), Some("a note"));
+
+    let hits = docker.search_images(SearchImagesOptionsBuilder::new().term(&format!("{}/app", index.host())).build());
+    let names: Vec<_> = hits.await.unwrap().into_iter().filter_map(|hit| hit.name).collect();
+    assert_eq!(names, ["app", "team/app"]);
 }
 
 async fn frees(docker: &Docker, id: &str) {

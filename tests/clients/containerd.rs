@@ -17,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// A containerd with nothing in it, which runs until it is dropped.
 struct Containerd {
     // Before the directory that it writes to.
-    _process: Process,
+    process: Process,
     place: TempDir,
 }
 
@@ -42,7 +42,7 @@ impl Containerd {
             command.arg(option).arg(place.path().join(name));
         }
         let process = Process::spawn(command.stdin(Stdio::null()));
-        let mut containerd = Self { _process: process, place };
+        let mut containerd = Self { process, place };
         containerd.wait_until_ready();
         Some(containerd)
     }
@@ -50,7 +50,7 @@ impl Containerd {
     fn wait_until_ready(&mut self) {
         let start = Instant::now();
         while !self.ctr(&["version"]).output().is_ok_and(|output| output.status.success()) {
-            assert!(self._process.status().is_none(), "containerd ended at its start");
+            assert!(self.process.status().is_none(), "containerd ended at its start");
             assert!(start.elapsed() < START_LIMIT, "containerd does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -1,6 +1,7 @@
 //! The docker CLI, of any version from 20.10 on.
 
 mod changes;
+mod finds;
 mod registry;
 mod space;
 

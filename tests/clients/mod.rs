@@ -16,6 +16,8 @@ mod typescript_sdk;
 
 use std::process::{Command, Output};
 
+use serde_json::json;
+
 use crate::support::daemon::Daemon;
 use crate::support::loading::loaded;
 use crate::support::registry::Registry;
@@ -82,6 +84,16 @@ const PASSWORD: &str = "s?cr>t~~~???>>>";
 fn registry() -> Registry {
     let registry = Registry::start();
     registry.faults().token_user = Some((USER.into(), PASSWORD.into()));
+    registry
+}
+
+/// An index that knows two images, whatever is searched for.
+fn index() -> Registry {
+    let registry = Registry::start();
+    let hit = |name: &str, stars: u32, official: bool| json!({"name": name, "description": format!("what {name} is"), "star_count": stars, "is_official": official});
+    let hits = [hit("app", 100, true), hit("team/app", 3, false)];
+    let answer = json!({"query": "app", "num_results": hits.len(), "num_pages": 1, "results": hits});
+    registry.faults().search = Some(answer.to_string());
     registry
 }
 

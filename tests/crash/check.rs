@@ -172,7 +172,11 @@ fn what_is_in_order_is_sound() {
     assert_eq!(report.summary["blobs"], files(&root.path()).len());
     // An image of which one platform is here is as sound as a whole one.
     let daemon = Daemon::start();
-    load_with(&daemon.client(), &format!("/images/load?platform={}", encode(r#"{"os":"linux","architecture":"arm64"}"#)), root.archive.clone());
+    load_with(
+        &daemon.client(),
+        &format!("/images/load?platform={}", encode(r#"{"os":"linux","architecture":"arm64"}"#)),
+        root.archive.clone(),
+    );
     check(&daemon.stop().data_root(), &["--deep"]).is_spotless();
     root.works();
 }
@@ -297,10 +301,13 @@ fn a_name_that_points_at_nothing_is_dropped() {
 fn names_say_what_is_here() {
     let root = Root::new();
     let mut record = root.name(APP);
-    root.set_name("docker.io/library/nothing:1", &NameRecord {
-        target: loadline::domain::Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"nothing"), 7),
-        ..record.clone()
-    });
+    root.set_name(
+        "docker.io/library/nothing:1",
+        &NameRecord {
+            target: loadline::domain::Descriptor::new(MediaType::OCI_MANIFEST, Digest::of(b"nothing"), 7),
+            ..record.clone()
+        },
+    );
     root.set_name("Not A Name", &record);
     root.set_name(&Digest::of(b"another").to_string(), &record);
     record.target.size += 1;

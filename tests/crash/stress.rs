@@ -51,22 +51,28 @@ struct Material {
 impl Material {
     fn new() -> Self {
         let layers = layers();
-        let layers_of = |number: usize| layers.iter().enumerate().filter(move |(at, _)| (at + number) % 3 != 0).map(|(_, layer)| layer);
+        let layers_of = |number: usize| {
+            layers.iter().enumerate().filter(move |(at, _)| (at + number) % 3 != 0).map(|(_, layer)| layer)
+        };
         let archive = |number: usize| {
             let mut layout = Layout::default();
             let mut manifests = Vec::new();
             for name in PLATFORMS {
-                let descriptors: Vec<Value> = layers_of(number).map(|layer| layout.blob(LAYER, layer.clone())).collect();
+                let descriptors: Vec<Value> =
+                    layers_of(number).map(|layer| layout.blob(LAYER, layer.clone())).collect();
                 let mut config = config(name, &format!("archive {number}"));
-                config["rootfs"]["diff_ids"] = layers_of(number).map(|layer| json!(Digest::of(layer).to_string())).collect();
+                config["rootfs"]["diff_ids"] =
+                    layers_of(number).map(|layer| json!(Digest::of(layer).to_string())).collect();
                 let config = layout.blob(CONFIG, config.to_string());
                 let image = with(&layout.manifest(MANIFEST, &config, &descriptors), "platform", platform(name));
-                let statement = layout.statement(PROVENANCE, format!("{{\"about\":\"{}\"}}", digest(&image)).as_bytes());
+                let statement =
+                    layout.statement(PROVENANCE, format!("{{\"about\":\"{}\"}}", digest(&image)).as_bytes());
                 let attestation = layout.attestation(&image, &[statement]);
                 manifests.extend([image, attestation]);
             }
             let signature = layout.blob("application/vnd.dev.sigstore.bundle.v0.3+json", "{}");
-            let referrer = layout.referrer(&manifests[0], "application/vnd.dev.sigstore.bundle.v0.3+json", &[signature]);
+            let referrer =
+                layout.referrer(&manifests[0], "application/vnd.dev.sigstore.bundle.v0.3+json", &[signature]);
             let index = layout.index(&manifests);
             layout.named(&index, &format!("stress.test/loaded:{number}"));
             layout.listed(&referrer);
@@ -142,6 +148,8 @@ impl Stage {
                     let hangs = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
                     let ended = before % 2 == 1 || self.epoch.load(Ordering::SeqCst) != before;
                     assert!(ended && !hangs, "{what}: {error}");
+                    // Until the daemon is back there is nothing to do.
+                    std::thread::sleep(Duration::from_millis(20));
                     "cut off".to_owned()
                 }
             };
@@ -171,7 +179,8 @@ impl Stage {
             0 => "&platform=linux/arm64",
             _ => "&platform=linux/amd64",
         };
-        let target = format!("/images/create?fromImage={host}/stress/pulled&tag={}{platform}", random.below(IMAGES as u64));
+        let target =
+            format!("/images/create?fromImage={host}/stress/pulled&tag={}{platform}", random.below(IMAGES as u64));
         if random.below(4) == 0 {
             return self.give_up(&Request::post(&target), &[], random);
         }
@@ -261,9 +270,12 @@ impl Stage {
         let listed = self.client.try_send(&Request::get("/images/json?manifests=1"))?;
         assert_eq!(listed.status, 200, "{}", listed.text());
         let rows = listed.json();
-        let manifests = rows.as_array().unwrap().iter().flat_map(|row| row["Manifests"].as_array().into_iter().flatten());
-        let here: Vec<&str> =
-            manifests.filter(|manifest| manifest["Available"] == true).map(|manifest| manifest["ID"].as_str().unwrap()).collect();
+        let manifests =
+            rows.as_array().unwrap().iter().flat_map(|row| row["Manifests"].as_array().into_iter().flatten());
+        let here: Vec<&str> = manifests
+            .filter(|manifest| manifest["Available"] == true)
+            .map(|manifest| manifest["ID"].as_str().unwrap())
+            .collect();
         if here.is_empty() {
             return Ok("nothing here".to_owned());
         }
@@ -336,9 +348,11 @@ impl Stage {
         is_whole_but_ingests(daemon);
         let rows = self.client.get("/images/json?manifests=1").expect(200).json();
         for row in rows.as_array().unwrap() {
-            let here = row["Manifests"].as_array().into_iter().flatten().any(|manifest| {
-                manifest["Available"] == true && manifest["Kind"] == "image"
-            });
+            let here = row["Manifests"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|manifest| manifest["Available"] == true && manifest["Kind"] == "image");
             if here {
                 let id = row["Id"].as_str().unwrap();
                 let answer = self.client.get(&format!("/images/{id}/get")).expect(200);

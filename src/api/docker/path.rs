@@ -1,6 +1,6 @@
 //! What a request's path says: the API version before it, and the name inside it.
 //!
-//! An image name holds slashes, and no router can tell where one ends. The table of routes can: for each method it says
+//! A name may hold slashes, an image's above all, and no router can tell where one ends. The table of routes can: for each method it says
 //! which words may follow a name. So a path is brought into the form of its template before it is routed, with the
 //! slashes inside the name written as `%2F`.
 
@@ -41,7 +41,10 @@ pub fn target<'a>(templates: &[(Method, &str)], method: &Method, path: &'a str) 
     } else {
         // A name may be the last word of a literal route of another method (`DELETE /images/json`).
         let elsewhere = templates.iter().any(|(_, template)| *template == decoded);
-        let named = of_method().find_map(|template| in_template(template, &decoded, elsewhere));
+        let named =
+            of_method().filter_map(|template| Some((template.len(), in_template(template, &decoded, elsewhere)?)));
+        // Of those that fit, the longest says most.
+        let named = named.max_by_key(|(length, _)| *length).map(|(_, path)| path);
         named.or_else(|| (!rest.contains("//")).then(|| rest.to_owned()))
     };
     Ok(Target { version, path })
@@ -73,10 +76,18 @@ fn decode(path: &str) -> Result<String> {
 }
 
 /// The path as the template's router takes it; absent where the template does not fit. `disguised` escapes the whole
-/// name, so that it is not taken for a literal route.
+/// name, so that it is not taken for a literal route. A template may have one more placeholder, its last segment.
 fn in_template(template: &str, path: &str, disguised: bool) -> Option<String> {
     let (before, after) = template.split_once(PLACEHOLDER)?;
-    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    let rest = path.strip_prefix(before)?;
+    let (name, after) = match after.split_once('{') {
+        None => (rest.strip_suffix(after)?, after.to_owned()),
+        Some((between, _)) => {
+            let (head, last) = rest.rsplit_once('/').filter(|(_, last)| !last.is_empty())?;
+            let name = head.strip_suffix(between.strip_suffix('/')?)?;
+            (name, format!("{between}{}", utf8_percent_encode(last, SEGMENT)))
+        }
+    };
     if name.is_empty() {
         return None;
     }
@@ -127,7 +138,7 @@ pub enum VersionRefused {
 mod tests {
     use super::*;
 
-    const TEMPLATES: [(Method, &str); 8] = [
+    const TEMPLATES: [(Method, &str); 12] = [
         (Method::GET, "/images/json"),
         (Method::GET, "/images/{name}/json"),
         (Method::GET, "/images/{name}/history"),
@@ -136,6 +147,10 @@ mod tests {
         (Method::POST, "/images/load"),
         (Method::DELETE, "/images/{name}"),
         (Method::GET, "/content/{digest}"),
+        (Method::GET, "/containers/{name}/json"),
+        (Method::DELETE, "/containers/{name}"),
+        (Method::DELETE, "/containers/{name}/checkpoints/{checkpoint}"),
+        (Method::GET, "/nodes/{id}"),
     ];
 
     fn path(method: Method, path: &str) -> String {
@@ -171,6 +186,12 @@ mod tests {
             (Method::GET, "/images/a%3Fb%23c/json", "/images/a%3Fb%23c/json"),
             (Method::GET, "/images/%C3%A9/json", "/images/%C3%A9/json"),
             (Method::GET, "/", "/"),
+            (Method::GET, "/containers/a/b/json", "/containers/a%2Fb/json"),
+            (Method::GET, "/containers/a%2Fb/json", "/containers/a%2Fb/json"),
+            (Method::DELETE, "/containers/a/b", "/containers/a%2Fb"),
+            (Method::DELETE, "/containers/a/b/checkpoints/c", "/containers/a%2Fb/checkpoints/c"),
+            (Method::DELETE, "/containers/a/checkpoints/", "/containers/a%2Fcheckpoints%2F"),
+            (Method::GET, "/nodes/a/b", "/nodes/a/b"),
         ] {
             assert_eq!(path(method.clone(), given), expected, "{method} {given}");
         }

@@ -66,7 +66,8 @@ impl Check<'_> {
         for (Job { digest, size, record }, result) in jobs.into_iter().zip(results) {
             match result {
                 Ok(actual) if actual == digest => {
-                    let right = BlobRecord { size, created_at: record.map_or(self.mending.changes.now, |r| r.created_at) };
+                    let right =
+                        BlobRecord { size, created_at: record.map_or(self.mending.changes.now, |r| r.created_at) };
                     if record != Some(right) {
                         self.mending.records.push((digest.clone(), right));
                     }

@@ -124,7 +124,12 @@ impl Check<'_> {
             }
             if !parsed.documents.contains_key(digest) {
                 let Some((_, document)) = self.parse(digest, std::slice::from_ref(kind))? else {
-                    self.note(Fault::WrongDocument, digest, format!("its descriptor says {kind}, and it is none"), None);
+                    self.note(
+                        Fault::WrongDocument,
+                        digest,
+                        format!("its descriptor says {kind}, and it is none"),
+                        None,
+                    );
                     continue;
                 };
                 if !self.mending.unreadable.iter().any(|record| record.key == digest.to_string()) {
@@ -193,7 +198,8 @@ impl Check<'_> {
             };
             let mut record = record.clone();
             if record.target.size != blob.size {
-                let detail = format!("it says that {target} has {} bytes, and it has {}", record.target.size, blob.size);
+                let detail =
+                    format!("it says that {target} has {} bytes, and it has {}", record.target.size, blob.size);
                 self.note(Fault::WrongName, name, detail, Some("corrected"));
                 record.target.size = blob.size;
                 self.mending.changes.names.push((name.clone(), Some(record.clone())));
@@ -226,7 +232,10 @@ impl Check<'_> {
         let mut under: HashSet<&Digest> = kept.iter().map(|(_, record)| &record.target.digest).collect();
         under.extend(parsed.documents.values().flat_map(Document::children).map(|child| &child.digest));
         let now = self.mending.changes.now;
-        let tops = parsed.documents.iter().filter(|(digest, document)| !under.contains(digest) && document.subject().is_none());
+        let tops = parsed
+            .documents
+            .iter()
+            .filter(|(digest, document)| !under.contains(digest) && document.subject().is_none());
         tops.filter_map(|(digest, _)| {
             let (kind, _) = self.parse(digest, &KINDS).ok()??;
             let target = Descriptor::new(kind, digest.clone(), sound.get(digest)?.size);

@@ -71,11 +71,7 @@ pub fn check(data_root: &Path, options: CheckOptions, progress: &(dyn Fn(Progres
         clean: found.clean,
         lost: HashSet::new(),
         mending: Mending { changes: Changes { now: now(), ..Changes::default() }, ..Mending::default() },
-        summary: Checked {
-            blobs: found.contents.blobs.len(),
-            names: found.contents.names.len(),
-            ..Checked::default()
-        },
+        summary: Checked { blobs: found.contents.blobs.len(), names: found.contents.names.len(), ..Checked::default() },
     };
     check.database(&found);
     let sound = check.blobs(&found)?;
@@ -118,13 +114,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// Notes something that is not as it should be.
-    fn note(
-        &mut self,
-        fault: Fault,
-        subject: impl ToString,
-        detail: impl Into<String>,
-        remedy: Option<&'static str>,
-    ) {
+    fn note(&mut self, fault: Fault, subject: impl ToString, detail: impl Into<String>, remedy: Option<&'static str>) {
         let is_leftover = match fault {
             Fault::AbandonedIngest | Fault::UnreferencedBlob | Fault::Unclean => true,
             // The next start after a crash removes them.
@@ -161,7 +151,8 @@ impl Check<'_> {
             self.note(Fault::AbandonedIngest, ingest.path.display(), detail, Some("removed"));
         }
         for ingest in &found.resumable {
-            let detail = format!("{} bytes of a download; the next start keeps them, so that it can go on", ingest.size);
+            let detail =
+                format!("{} bytes of a download; the next start keeps them, so that it can go on", ingest.size);
             self.note(Fault::AbandonedIngest, ingest.path.display(), detail, None);
         }
         self.mending.strays.extend(found.strays.iter().chain(&found.ingests).cloned());

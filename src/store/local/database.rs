@@ -199,7 +199,8 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::DataLoss, "the metadata database holds a record that cannot be read: see loadline check").with_cause(cause)
+    Error::new(Kind::DataLoss, "the metadata database holds a record that cannot be read: see loadline check")
+        .with_cause(cause)
 }
 
 fn failed(error: impl Into<redb::Error>) -> Error {

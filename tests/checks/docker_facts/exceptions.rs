@@ -45,6 +45,8 @@ const NEVER_SET: &str = "never set in images; not recorded";
 const LATER: &str = "which build made an image and who signed it is not told yet";
 const EVIDENCE: &str = "an extension: the statements' descriptors, so that their blobs can be fetched by digest";
 const OLDER_FORM: &str = "the older form is told too where `verbose` is not set, as recorded";
+const SHOWN_LATE: &str = "older than Docker's documents of it";
+const GO_NAMES: &str = "Docker's older documents name what the answer calls otherwise, as the OCI specification does";
 const LINE: &str = "a line of the stream, for which Docker documents no schema";
 
 pub static EXCEPTIONS: &[Exception] = &[
@@ -94,6 +96,28 @@ pub static EXCEPTIONS: &[Exception] = &[
     meant("ImageLoad", "stream", Extra, ALL, LINE),
     meant("ImageLoad", "error", Extra, ALL, LINE),
     meant("ImageLoad", "errorDetail", Extra, ALL, LINE),
+    // Pull, import and push
+    meant("ImageCreate", "?changes", Extra, (25, 39), SHOWN_LATE),
+    meant("ImageCreate", "?message", Extra, (25, 39), SHOWN_LATE),
+    meant("ImageCreate", "status", Extra, ALL, LINE),
+    meant("ImageCreate", "id", Extra, ALL, LINE),
+    meant("ImageCreate", "progressDetail", Extra, ALL, LINE),
+    meant("ImageCreate", "aux", Extra, ALL, LINE),
+    meant("ImageCreate", "error", Extra, ALL, LINE),
+    meant("ImageCreate", "errorDetail", Extra, ALL, LINE),
+    meant("ImagePush", "?referrers", Extra, ALL, "an extension: whether signatures and attestations go along"),
+    meant("ImagePush", "status", Extra, ALL, LINE),
+    meant("ImagePush", "id", Extra, ALL, LINE),
+    meant("ImagePush", "progressDetail", Extra, ALL, LINE),
+    meant("ImagePush", "aux", Extra, ALL, LINE),
+    meant("ImagePush", "error", Extra, ALL, LINE),
+    meant("ImagePush", "errorDetail", Extra, ALL, LINE),
+    // Registries
+    meant("DistributionInspect", "Descriptor.*", Missing, (30, 39), GO_NAMES),
+    meant("DistributionInspect", "Descriptor.*", Extra, (30, 47), GO_NAMES),
+    meant("DistributionInspect", "Platforms", Null, ALL, "null for manifests of OCI's type, as recorded"),
+    meant("DistributionInspect", "Platforms[].*", Missing, (30, 39), GO_NAMES),
+    meant("DistributionInspect", "Platforms[].*", Extra, (30, 39), GO_NAMES),
     // Prune, disk usage and events
     meant("ImagePrune", "ImagesDeleted", Null, ALL, RECORDED_NULL),
     meant("SystemDataUsage", "LayersSize", Extra, (52, 55), OLDER_FORM),

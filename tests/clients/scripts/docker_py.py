@@ -1,6 +1,6 @@
 """What scripts do with docker-py, at the newest version of the API and at older ones.
 
-Arguments: URL of the daemon, archive, the name in it, a directory of other archives, registry, user, password.
+Arguments: URL of the daemon, archive, the name in it, a directory of other archives, registry, user, password, index.
 """
 
 import time
@@ -9,7 +9,7 @@ import sys
 import docker
 from docker.errors import APIError, ImageLoadError, ImageNotFound, InvalidVersion, NotFound
 
-base, archive, name, others, registry, username, password = sys.argv[1:]
+base, archive, name, others, registry, username, password, index = sys.argv[1:]
 auth = {"username": username, "password": password, "serveraddress": registry}
 NEWEST = "1.55"
 
@@ -84,6 +84,20 @@ def moves(client, image, own, minor):
         refused(NotFound, "", client.images.get_registry_data, f"{registry}/nope:1", auth_config=auth)
 
 
+def finds(client, own):
+    rootfs = f"{others}/rootfs.tar"
+    changes = ['CMD ["/bin/true"]', "ENV A=b"]
+    said = client.api.import_image(rootfs, repository="imported", tag=own, changes=changes)
+    image = client.images.get(f"imported:{own}")
+    assert image.id in said, said
+    assert image.attrs["Config"]["Cmd"] == ["/bin/true"] and image.attrs["Config"]["Env"] == ["A=b"], image.attrs
+    with open(rootfs, "rb") as data:
+        said = client.api.import_image_from_data(data.read(), repository="imported", tag=f"{own}-data")
+    assert client.images.get(f"imported:{own}-data").id in said, said
+    hits = client.images.search(f"{index}/app", limit=2)
+    assert [(hit["name"], hit["star_count"]) for hit in hits] == [("app", 100), ("team/app", 3)], hits
+
+
 def frees(client, image, minor):
     if minor < 25:
         refused(InvalidVersion, "", client.images.prune)
@@ -115,6 +129,7 @@ def run(client, version):
     reads(client, image, minor)
     renames(client, image, own)
     moves(client, image, own, minor)
+    finds(client, own)
     frees(client, image, minor)
     assert client.images.list() == []
     tells(client, since, minor)

@@ -1,11 +1,11 @@
 // What programs do with dockerode, at the newest version of the API and at older ones.
-// Arguments: socket, archive, the name in it, registry, user, password.
+// Arguments: socket, archive, the name in it, root file system, registry, user, password, index.
 "use strict";
 const assert = require("node:assert");
 const fs = require("node:fs");
 const Docker = require("dockerode");
 
-const [socketPath, archive, name, registry, username, password] = process.argv.slice(2);
+const [socketPath, archive, name, rootfs, registry, username, password, index] = process.argv.slice(2);
 const authconfig = { username, password, serveraddress: registry };
 const NEWEST = 55;
 
@@ -106,6 +106,17 @@ async function run(docker, minor) {
   if (minor >= 30) {
     assert.strictEqual((await docker.getImage(`${there}:1`).distribution({ authconfig })).Descriptor.digest, detail.Id);
   }
+
+  const changes = ['CMD ["/bin/true"]', "ENV A=b"];
+  const imported = await lines(docker, await docker.importImage(rootfs, { repo: "imported", tag: own, changes }));
+  const made = await docker.getImage(`imported:${own}`).inspect();
+  assert.strictEqual(imported.at(-1).status, made.Id);
+  assert.deepStrictEqual([made.Config.Cmd, made.Config.Env], [["/bin/true"], ["A=b"]]);
+  const hits = await docker.searchImages({ term: `${index}/app`, filters: { "is-official": ["true"] } });
+  assert.deepStrictEqual(
+    hits.map((hit) => [hit.name, hit.star_count]),
+    [["app", 100]],
+  );
 
   if (minor >= 25) {
     const usage = await docker.df();

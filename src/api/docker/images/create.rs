@@ -13,6 +13,7 @@ use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, Failure, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
+use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{ErrorResponse, ProgressDetail, TransferMessage};
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
@@ -53,7 +54,7 @@ const SHORT_ID: usize = 12;
         ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
-    request_body(content = Option<String>, content_type = "application/x-tar",
+    request_body(content = inline(Binary), content_type = "application/x-tar",
         description = "What `fromSrc=-` imports: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
     responses(
         (status = 200, description = "How it goes", body = TransferMessage<'static>,

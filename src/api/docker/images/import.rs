@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(read("repo=team/app:2").unwrap().unwrap(), "team/app:2");
         assert_eq!(read("tag=1").unwrap(), None);
         assert_eq!(read("repo=team/app&tag=-").unwrap_err(), "invalid tag format");
-        assert!(read("repo=TEAM/app").unwrap_err().contains("must be lowercase"));
+        assert!(read("repo=team/APP").unwrap_err().contains("must be lowercase"));
         let digest = Digest::of(b"");
         assert_eq!(read(&format!("repo=team/app@{digest}")).unwrap_err(), "cannot import digest reference");
     }

@@ -53,7 +53,8 @@ pub struct ImageSearchResponseItem<'a> {
             description = "What to leave out, as a JSON object of lists of texts: `is-official` (`true` or `false`), `stars` (the \
                 fewest), `is-automated` (of `true`, there is nothing)",
             example = "{\"stars\":[\"3\"]}"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
         (status = 200, description = "What was found", body = Vec<ImageSearchResponseItem<'static>>,

@@ -36,7 +36,8 @@ impl Host {
         &HOST
     }
 
-    fn read() -> Self {
+    /// Reads the host.
+    pub(super) fn read() -> Self {
         let uname = rustix::system::uname();
         let memory = rustix::system::sysinfo();
         let release = os_release();

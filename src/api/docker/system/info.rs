@@ -232,6 +232,7 @@ impl SystemInfo {
     fn new(id: &str, moment: &Moment, settings: &Settings, host: &'static Host, shape: &SystemShape) -> Self {
         let commit = Commit { id: "", expected: shape.expected_commits.then_some("") };
         let bridge_filters = shape.bridge_filters.then_some(false);
+        let known = |text: &'static str| if text.is_empty() && shape.says_unknown { "<unknown>" } else { text };
         Self {
             id: id.to_owned(),
             containers: 0,
@@ -261,8 +262,8 @@ impl SystemInfo {
             cgroup_driver: "none",
             cgroup_version: host.cgroup_version,
             nevents_listener: moment.listeners as u64,
-            kernel_version: &host.kernel_version,
-            operating_system: &host.operating_system,
+            kernel_version: known(&host.kernel_version),
+            operating_system: known(&host.operating_system),
             os_version: &host.os_version,
             os_type: "linux",
             architecture: &host.machine,
@@ -351,15 +352,20 @@ pub fn example() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::docker::versions::shape;
 
     fn at(shape: &SystemShape) -> Value {
+        on(shape, Host::here())
+    }
+
+    fn on(shape: &SystemShape, host: &'static Host) -> Value {
         let settings = Settings {
             insecure_registries: vec!["localhost:5000".into(), "127.0.0.1:5000".into()],
             data_root: "/var/lib/loadline".into(),
             ..Settings::default()
         };
         let moment = Moment { images: 7, listeners: 0, tasks: 3, now: jiff::Timestamp::UNIX_EPOCH };
-        serde_json::to_value(SystemInfo::new("id", &moment, &settings, Host::here(), shape)).unwrap()
+        serde_json::to_value(SystemInfo::new("id", &moment, &settings, host, shape)).unwrap()
     }
 
     /// Keys and types of everything below a value; arrays and maps that only engines with containers fill are leaves.
@@ -399,6 +405,17 @@ mod tests {
         shape.to_v1_49();
         shape.to_v1_48();
         assert_outline(&shape, include_str!("info_1_44.json"), &[]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_called_so_in_old_versions() {
+        let nowhere: &'static Host = Box::leak(Box::new(Host { operating_system: String::new(), ..Host::read() }));
+        let system = |minor: u8| on(&shape(minor).system, nowhere)["OperatingSystem"].clone();
+        assert_eq!(
+            (system(55), system(39), system(38), system(24)),
+            ("".into(), "".into(), "<unknown>".into(), "<unknown>".into())
+        );
+        assert_ne!(on(&shape(38).system, nowhere)["KernelVersion"], "<unknown>");
     }
 
     #[test]

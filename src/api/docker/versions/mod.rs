@@ -11,6 +11,7 @@ mod system_shape;
 mod v1_24;
 mod v1_32;
 mod v1_34;
+mod v1_38;
 mod v1_42;
 mod v1_43;
 mod v1_44;
@@ -79,27 +80,33 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_48::RECORD,
     v1_47::RECORD,
     v1_46::RECORD,
-    Record::same(45, "inspect no longer shows the container that an image was committed from"),
+    Record::same(
+        45,
+        "inspect no longer shows the container that an image was committed from; searches find no automated builds",
+    ),
     v1_44::RECORD,
     v1_43::RECORD,
     v1_42::RECORD,
-    Record::same(41, "changes to containers, services and events only"),
-    Record::same(40, "ping can be asked with HEAD"),
-    Record::same(39, "info shows the product's licence and warnings"),
-    Record::same(38, "changes to swarm and secrets only"),
+    Record::same(41, "prunes are told as events; info shows versions of the system and of control groups"),
+    Record::same(40, "ping can be asked with HEAD, and is not to be cached"),
+    Record::same(39, "info shows the product's licence and warnings, and nothing for what is not known of the host"),
+    v1_38::RECORD,
     Record::same(37, "changes to services only"),
     Record::same(36, "changes to exec only"),
     Record::same(35, "version shows the platform and the engine's components"),
     v1_34::RECORD,
-    Record::same(33, "changes to secrets only"),
+    Record::same(33, "events can be filtered by four more kinds of objects"),
     v1_32::RECORD,
     Record::same(31, "inspect shows when an image was last tagged"),
-    Record::same(30, "manifests can be looked up in a registry; info lists log drivers"),
+    Record::same(
+        30,
+        "manifests can be looked up in a registry; info lists log drivers; events can be filtered by scope",
+    ),
     Record::same(29, "changes to networks and containers only"),
     Record::same(28, "images can be pruned by label"),
     Record::same(27, "changes to the build only"),
     Record::same(26, "changes to plugins only"),
-    Record::same(25, "images can be listed by reference and pruned; version names the oldest API"),
+    Record::same(25, "images can be listed by reference and pruned; disk usage is told; version names the oldest API"),
     v1_24::RECORD,
 ];
 

@@ -13,6 +13,8 @@ pub struct SystemShape {
     pub nondistributable_artifacts: bool,
     /// `/system/df` tells what each kind of thing takes, and can leave out the older form.
     pub usage: bool,
+    /// `/info` says `<unknown>` where a version or name of the host's system is not known.
+    pub says_unknown: bool,
     /// `/version` names the platform and lists the engine's components.
     pub components: bool,
     /// `/version` tells the oldest API version.
@@ -26,6 +28,7 @@ impl SystemShape {
         expected_commits: false,
         nondistributable_artifacts: false,
         usage: true,
+        says_unknown: false,
         components: true,
         oldest_version: true,
     };
@@ -44,6 +47,11 @@ impl SystemShape {
     pub fn to_v1_48(&mut self) {
         self.expected_commits = true;
         self.nondistributable_artifacts = true;
+    }
+
+    /// The step from 1.39 back to 1.38.
+    pub fn to_v1_38(&mut self) {
+        self.says_unknown = true;
     }
 
     /// The step from 1.35 back to 1.34.

@@ -4,7 +4,7 @@ use super::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 44,
-    note: "the size is told once; a time of creation that is not known is left out",
+    note: "the size is told once, a time of creation that is not known is left out; lists can be filtered by time",
     parameters: &[],
     step: |shape| shape.detail.container = true,
     document: |document| {

@@ -5,7 +5,7 @@ use crate::api::docker::system::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 48,
-    note: "inspect can list manifests; history, load and save take a platform; descriptors are shown",
+    note: "inspect can list manifests; history, load and save take a platform; lists and inspect show descriptors",
     parameters: &[
         ("GET /images/{name}/json", "manifests"),
         ("GET /images/{name}/history", "platform"),

@@ -5,7 +5,7 @@ use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
 
 pub(super) const RECORD: Record = Record {
     minor: 49,
-    note: "inspect can show one platform",
+    note: "inspect can show one platform; info leaves out expected commits and artifacts not to be distributed",
     parameters: &[("GET /images/{name}/json", "platform")],
     step: |shape| {
         shape.detail.config = ConfigForm::Container;

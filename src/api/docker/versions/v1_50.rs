@@ -4,7 +4,7 @@ use super::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 50,
-    note: "inspect shows the configuration of an image, no longer that of a container",
+    note: "one platform can be removed; inspect shows the configuration of an image, no longer that of a container; info leaves out bridges",
     parameters: &[("DELETE /images/{name}", "platforms")],
     step: |shape| shape.list.containers = false,
     document: |_| {},

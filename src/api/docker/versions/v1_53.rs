@@ -4,7 +4,7 @@ use super::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 53,
-    note: "inspect shows where an image comes from",
+    note: "inspect shows where an image comes from; events are offered as application/jsonl",
     parameters: &[],
     // Lists show it to those who ask, and the parameter is newer.
     step: |_| {},

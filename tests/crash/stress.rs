@@ -22,7 +22,7 @@ use crate::support::checking::check;
 use crate::support::daemon::Daemon;
 use crate::support::http::{Answer, Client, Request};
 use crate::support::images::{CONFIG, LAYER, Layout, MANIFEST, PROVENANCE, config, digest, platform, with};
-use crate::support::loading::{encode, files, is_whole};
+use crate::support::loading::{encode, files};
 use crate::support::registry::Registry;
 
 const CLIENTS: u64 = 16;
@@ -52,7 +52,7 @@ impl Material {
     fn new() -> Self {
         let layers = layers();
         let layers_of = |number: usize| {
-            layers.iter().enumerate().filter(move |(at, _)| (at + number) % 3 != 0).map(|(_, layer)| layer)
+            layers.iter().enumerate().filter(move |(at, _)| !(at + number).is_multiple_of(3)).map(|(_, layer)| layer)
         };
         let archive = |number: usize| {
             let mut layout = Layout::default();
@@ -343,20 +343,27 @@ impl Stage {
         Ok(one_of(&target, &answer, &[200, 404]))
     }
 
-    /// What must hold whenever nobody else asks for anything: what is listed as being here can be read and saved.
+    /// What must hold whenever nobody else asks for anything: every name leads to content, and what is listed as being here
+    /// can be read and saved.
     fn verify(&self, daemon: &Daemon) {
-        is_whole_but_ingests(daemon);
+        settles("an ingest that nobody writes", || {
+            !files(&daemon.data_root()).iter().any(|file| file.starts_with("ingest/"))
+        });
+        let read = |digest: &str| self.rest(digest).unwrap().unwrap_or_else(|| panic!("{digest} is not here"));
         let rows = self.client.get("/images/json?manifests=1").expect(200).json();
         for row in rows.as_array().unwrap() {
-            let here = row["Manifests"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|manifest| manifest["Available"] == true && manifest["Kind"] == "image");
-            if here {
-                let id = row["Id"].as_str().unwrap();
-                let answer = self.client.get(&format!("/images/{id}/get")).expect(200);
-                is_whole_archive(&answer.body);
+            let id = row["Id"].as_str().unwrap();
+            read(id);
+            let manifests = row["Manifests"].as_array().into_iter().flatten();
+            let here: Vec<&Value> = manifests.filter(|manifest| manifest["Available"] == true).collect();
+            for manifest in &here {
+                let manifest: Value = serde_json::from_slice(&read(manifest["ID"].as_str().unwrap())).unwrap();
+                for child in manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]) {
+                    read(digest(child));
+                }
+            }
+            if here.iter().any(|manifest| manifest["Kind"] == "image") {
+                is_whole_archive(&self.client.get(&format!("/images/{id}/get")).expect(200).body);
             }
         }
     }
@@ -397,14 +404,6 @@ fn is_whole_archive(archive: &[u8]) {
             next.extend(document.get("config").cloned());
         }
     }
-}
-
-/// The same as `is_whole`, once what clients gave up has ended.
-fn is_whole_but_ingests(daemon: &Daemon) {
-    settles("an ingest that nobody writes", || {
-        !files(&daemon.data_root()).iter().any(|file| file.starts_with("ingest/"))
-    });
-    is_whole(daemon);
 }
 
 #[track_caller]
@@ -469,8 +468,8 @@ fn crash(stage: &Stage, daemon: Daemon, round: u64) -> Daemon {
     let place = daemon.kill();
     // Every client has noticed.
     let gate = stage.gate.write().unwrap();
-    let arguments = if round % 2 == 0 { &["--repair"][..] } else { &[] };
-    check(&place.data_root(), arguments).is_sound();
+    let arguments = if round.is_multiple_of(2) { &["--repair"][..] } else { &[] };
+    check(&place.data_root(), arguments).expect_sound();
     let daemon = Daemon::start_in(place);
     stage.epoch.fetch_add(1, Ordering::SeqCst);
     stage.verify(&daemon);
@@ -492,7 +491,7 @@ fn orderly(stage: &Stage, daemon: Daemon, last: bool) -> Daemon {
         });
     }
     let place = daemon.stop();
-    check(&place.data_root(), &["--deep"]).is_spotless();
+    check(&place.data_root(), &["--deep"]).expect_spotless();
     let daemon = Daemon::start_in(place);
     drop(gate);
     daemon

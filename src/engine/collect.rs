@@ -1,16 +1,16 @@
 //! Collection: content that nothing refers to is removed.
 //!
 //! What lives: everything under the target of a name, everything that an operation holds by a lease, and every referrer
-//! of something that lives, with what is under it.
+//! of something that lives, with what is under it. What only leases keep goes when they end.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::Inner;
 use super::catalog::State;
 use super::names::NameChanges;
 use crate::domain::manifest::Document;
-use crate::domain::{Descriptor, Digest, Result};
+use crate::domain::{Descriptor, Digest, Error, Result};
 use crate::store::Changes;
 
 /// What a collection removed.
@@ -33,7 +33,31 @@ pub(super) struct Sweep {
     pub(super) pruned: Option<(Digest, Digest)>,
 }
 
+/// Starts the thread that removes what collections had left for leases, once these end. It ends with the engine.
+pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
+    let (released, inner) = (inner.leases.released(), Arc::downgrade(inner));
+    let work = move || {
+        for () in released {
+            let Some(inner) = inner.upgrade() else { return };
+            if let Err(error) = inner.collect_postponed() {
+                tracing::warn!(error = error.chain(), "removing what was held until now; a prune will");
+            }
+        }
+    };
+    let started = std::thread::Builder::new().name("collector".to_owned()).spawn(work);
+    started.map(drop).map_err(|e| Error::io("starting a thread", e))
+}
+
 impl Inner {
+    /// Removes what was left because it was held, and is not any more.
+    pub(super) fn collect_postponed(&self) -> Result<()> {
+        let postponed = self.leases.take_postponed();
+        match postponed.is_empty() {
+            true => Ok(()),
+            false => self.collect(Some(&postponed)).map(drop),
+        }
+    }
+
     /// Removes what does not live, of the candidates or of everything.
     pub(super) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,15 +70,20 @@ impl Inner {
         let (doomed, bytes) = {
             let state = self.catalog.state();
             // Looking through everything is for nothing where nothing can be found.
-            let live = match &sweep.candidates {
-                Some(candidates) if candidates.is_empty() => HashSet::new(),
-                _ => live(&state, self.leases.held(), &sweep),
+            let is_idle = sweep.candidates.as_ref().is_some_and(HashSet::is_empty);
+            let held = if is_idle { Vec::new() } else { self.leases.held() };
+            let named = if is_idle { HashSet::new() } else { live(&state, Vec::new(), &sweep) };
+            let unnamed = |digest: &&Digest| !named.contains(digest) && state.blob(digest).is_some();
+            let mut dead: Vec<Digest> = match &sweep.candidates {
+                Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
+                None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
             };
-            let is_dead = |digest: &&Digest| !live.contains(digest) && state.blob(digest).is_some();
-            let dead: Vec<Digest> = match &sweep.candidates {
-                Some(candidates) => candidates.iter().filter(is_dead).cloned().collect(),
-                None => state.blobs().map(|(digest, _)| digest).filter(is_dead).cloned().collect(),
-            };
+            if !held.is_empty() && !dead.is_empty() {
+                let live = live(&state, held, &sweep);
+                let (left, unheld) = dead.into_iter().partition(|digest| live.contains(digest));
+                dead = unheld;
+                self.leases.postpone(left);
+            }
             // From here on nobody can take hold of these and believe that they stay.
             let doomed = self.leases.condemn(dead);
             let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);

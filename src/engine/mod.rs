@@ -30,6 +30,7 @@ mod tag;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::domain::{Error, Result};
 use crate::registry::{self, Registries};
@@ -52,6 +53,9 @@ pub use push::{PushEvent, PushRequest, UploadState};
 pub use remote::RemoteImage;
 pub use remove::{RemoveOptions, Removed};
 pub use save::{SaveOptions, Saved};
+
+/// How long operations that were given up may take to let go of what they hold, when the engine is closed.
+const LAST_LEASES: Duration = Duration::from_secs(2);
 
 /// What an engine is opened with.
 #[derive(Clone, Debug)]
@@ -134,7 +138,9 @@ impl Engine {
         }
         // So that the first list does not wait for it.
         drop(inner.catalog.snapshot());
-        Ok(Self(Arc::new(inner)))
+        let inner = Arc::new(inner);
+        collect::start(&inner)?;
+        Ok(Self(inner))
     }
 
     /// How many images there are: targets of names, each counted once.
@@ -152,9 +158,18 @@ impl Engine {
         &self.0.settings.data_root
     }
 
-    /// Leaves the data root in order. Call it when nothing runs any more.
+    /// Leaves the data root in order. Call it when nobody asks for anything any more; what was given up a moment ago is
+    /// waited for.
     pub async fn close(&self) -> Result<()> {
-        self.blocking(|inner| inner.store.close()).await
+        let start = std::time::Instant::now();
+        while !self.0.leases.held().is_empty() && start.elapsed() < LAST_LEASES {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.blocking(|inner| {
+            inner.collect_postponed()?;
+            inner.store.close()
+        })
+        .await
     }
 
     /// Runs work that blocks off the runtime's threads.

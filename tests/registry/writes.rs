@@ -1,12 +1,14 @@
 //! Writing to registries.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use loadline::domain::error::Error;
 use loadline::domain::{Descriptor, Digest, Kind, MediaType, Reference};
-use loadline::registry::{Access, BlobStream, Credential, Mounted, Repository};
+use loadline::registry::{Access, BlobStream, Credential, Mounted, Registries, Repository, Settings, Timeouts};
 
-use super::{basic, fails, registries};
+use super::{basic, fails, quick, registries};
 use crate::support::registry::Registry;
 
 fn pushing(name: &Reference, credential: Credential) -> Repository {
@@ -98,6 +100,32 @@ async fn an_upload_elsewhere_carries_no_credential() {
     registry.faults().upload_elsewhere = Some("http://storage.example".to_owned());
     let refused = repository.upload(&blob(b"content"), None, opening(b"content".to_vec())).await;
     fails(refused, Kind::PermissionDenied, "not encrypted");
+}
+
+#[tokio::test]
+async fn an_upload_that_stands_still_is_given_up() {
+    let registry = Registry::start();
+    let timeouts = Timeouts { answer: Duration::from_millis(300), ..quick().timeouts };
+    let registries = Registries::new(Settings { timeouts, ..quick() }).unwrap();
+    let repository = registries.repository(&registry.name("a"), Access::Push, Credential::Anonymous).unwrap();
+    registry.faults().stall_uploads = true;
+    let content = vec![7u8; 20_000_000];
+    let start = Instant::now();
+    let stalled = repository.upload(&blob(&content), None, opening(content.clone())).await;
+    fails(stalled, Kind::Unavailable, "/v2/a/blobs/uploads/");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    // Although the registry never takes the rest, its connections do not stay open.
+    while connections_full(registry.address.port()) > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(start.elapsed() < Duration::from_secs(30), "connections stay open");
+    }
+}
+
+/// How many connections to a port hold bytes that the other side does not take.
+fn connections_full(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[2].ends_with(&format!(":{port:04X}")) && !row[4].starts_with("00000000")).count()
 }
 
 #[tokio::test]

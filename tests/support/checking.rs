@@ -46,6 +46,7 @@ impl Report {
     /// Fails where there is anything at all.
     #[track_caller]
     pub fn is_spotless(self) {
-        assert!(self.is_sound().findings.is_empty());
+        let sound = self.is_sound();
+        assert!(sound.findings.is_empty(), "{sound:#?}");
     }
 }

@@ -112,7 +112,6 @@ struct Shared {
     own: Mutex<String>,
     faults: Mutex<Faults>,
     seen: Mutex<Vec<Seen>>,
-    stalled: Mutex<usize>,
     stored: Mutex<Stored>,
 }
 
@@ -181,11 +180,6 @@ impl Registry {
     /// How many requests of a method had a target that contains a text.
     pub fn count(&self, method: &str, part: &str) -> usize {
         self.seen().iter().filter(|seen| seen.method == method && seen.target.contains(part)).count()
-    }
-
-    /// How many uploads stand still now.
-    pub fn stalled(&self) -> usize {
-        *self.shared.stalled.lock().unwrap()
     }
 
     /// Whether a credential of any kind was received.

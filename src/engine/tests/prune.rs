@@ -170,9 +170,28 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     let mut ingest = engine.0.store.ingest("load", 0, Some(amd64.clone())).unwrap();
     ingest.write(&manifest).unwrap();
     engine.0.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
+    assert!(bytes(&engine) > before);
     let listing = engine.list(&query("")).unwrap();
-    let summary = listing.rows[0].summary();
-    assert!(!summary.manifests[0].available && summary.manifests[1].available);
+    let manifests = listing.rows[0].summary().manifests;
+    assert!(!manifests[0].available && manifests[1].available);
     engine.prune(&filters("")).await.unwrap();
     assert_eq!(bytes(&engine), before);
+}
+
+#[tokio::test]
+async fn what_only_a_lease_kept_goes_when_it_ends() {
+    let engine = loaded().await;
+    let reading = engine.blob(&APP_ID.parse().unwrap()).await.unwrap();
+    let before = bytes(&engine);
+    engine.remove(APP, RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
+    engine
+        .remove("127.0.0.1:5000/team/app:1.0", RemoveOptions { force: true, ..RemoveOptions::default() })
+        .await
+        .unwrap();
+    assert_eq!((engine.image_count(), bytes(&engine)), (1, before), "the index is read, and all is under it");
+    drop(reading);
+    while bytes(&engine) > before / 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert!(engine.blobs().iter().all(|blob| blob.digest.to_string() != APP_ID));
 }

@@ -28,7 +28,6 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     shared.seen.lock().unwrap().push(seen);
     let sends_content = matches!(parts.method, Method::PUT | Method::PATCH) && parts.uri.path().contains("/blobs/");
     if sends_content && shared.faults.lock().unwrap().stall_uploads {
-        let _stalled = Stalled::begin(&shared);
         return std::future::pending().await;
     }
     let read = tokio::spawn(async move { body.collect().await.map(|body| body.to_bytes()).unwrap_or_default() });
@@ -38,22 +37,6 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     match trickle {
         Some((piece, pause)) => trickled(response, piece, pause),
         None => response,
-    }
-}
-
-/// An upload that stands still, for as long as its connection lives.
-struct Stalled<'a>(&'a Shared);
-
-impl<'a> Stalled<'a> {
-    fn begin(shared: &'a Shared) -> Self {
-        *shared.stalled.lock().unwrap() += 1;
-        Self(shared)
-    }
-}
-
-impl Drop for Stalled<'_> {
-    fn drop(&mut self) {
-        *self.0.stalled.lock().unwrap() -= 1;
     }
 }
 

@@ -109,13 +109,13 @@ impl Root {
         assert_eq!(found.status, i32::from(faults > 0), "{found:#?}");
         assert_eq!((&found.summary["faults"], &found.summary["faultsLeft"]), (&faults.into(), &faults.into()));
         assert!(contents(&self.path()) == before, "a check without --repair wrote something");
-        let repaired = check(&self.path(), &["--repair"]).is_sound();
+        let repaired = check(&self.path(), &["--repair"]).expect_sound();
         assert_eq!(repaired.summary["faults"], faults);
-        let again = check(&self.path(), &[]).is_sound();
+        let again = check(&self.path(), &[]).expect_sound();
         let stays = |kind: &String| ["leftover unreferenced-blob", "leftover unclean"].contains(&kind.as_str());
         assert!(again.kinds().iter().all(stays), "{again:#?}");
         let after = contents(&self.path());
-        check(&self.path(), &["--repair"]).is_sound();
+        check(&self.path(), &["--repair"]).expect_sound();
         assert!(contents(&self.path()) == after, "a second repair wrote something");
         found.findings
     }
@@ -132,7 +132,7 @@ impl Root {
         assert!(image["Manifests"].as_array().unwrap().iter().all(|manifest| manifest["Available"] == true), "{image}");
         let place = daemon.stop();
         assert_eq!(files(&place.data_root()), expected);
-        check(&place.data_root(), &["--deep"]).is_spotless();
+        check(&place.data_root(), &["--deep"]).expect_spotless();
     }
 }
 
@@ -164,7 +164,7 @@ fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 fn what_is_in_order_is_sound() {
     let root = Root::new();
     for arguments in [&[][..], &["--quick"], &["--deep"], &["--repair"], &["--deep", "--repair"]] {
-        check(&root.path(), arguments).is_spotless();
+        check(&root.path(), arguments).expect_spotless();
     }
     let report = check(&root.path(), &[]);
     let size: u64 = files(&root.path()).iter().map(|file| fs::metadata(root.path().join(file)).unwrap().len()).sum();
@@ -177,7 +177,7 @@ fn what_is_in_order_is_sound() {
         &format!("/images/load?platform={}", encode(r#"{"os":"linux","architecture":"arm64"}"#)),
         root.archive.clone(),
     );
-    check(&daemon.stop().data_root(), &["--deep"]).is_spotless();
+    check(&daemon.stop().data_root(), &["--deep"]).expect_spotless();
     root.works();
 }
 
@@ -186,7 +186,7 @@ fn a_blob_that_changed_is_removed() {
     let root = Root::new();
     overwrite(&root.blob(&root.layer), |bytes| bytes[600] ^= 1);
     // Its size is what it was.
-    check(&root.path(), &["--quick"]).is_spotless();
+    check(&root.path(), &["--quick"]).expect_spotless();
     let found = root.heals(&["fault corrupt-blob"]);
     assert_eq!(found[0]["subject"], root.layer.to_string());
     assert_eq!(found[0]["names"], serde_json::json!([APP]));
@@ -271,14 +271,14 @@ fn what_a_crash_leaves_is_no_fault() {
     fs::write(root.path().join("ingest/7"), b"half").unwrap();
     let download = format!("sha256-{}", Digest::of(b"whole").hex());
     fs::write(root.path().join(format!("ingest/8.{download}")), vec![0; 100_000]).unwrap();
-    let report = check(&root.path(), &["--repair"]).is_sound();
+    let report = check(&root.path(), &["--repair"]).expect_sound();
     let [stray, ingest, kept, unclean] = report.findings.as_slice() else { panic!("{report:#?}") };
     assert!(stray["kind"] == "stray-file" && ingest["kind"] == "abandoned-ingest" && unclean["kind"] == "unclean");
     assert!(kept["kind"] == "abandoned-ingest" && kept["repaired"] == false, "a download goes on after a crash");
     assert!(report.findings.iter().all(|finding| finding["severity"] == "leftover"));
     let root = Root { place: Daemon::start_in(root.place).stop(), ..root };
     assert!(root.path().join("partial").join(download).exists());
-    check(&root.path(), &[]).is_spotless();
+    check(&root.path(), &[]).expect_spotless();
     root.works();
 }
 
@@ -292,7 +292,7 @@ fn a_name_that_points_at_nothing_is_dropped() {
     // What was under it is sound, and no longer leads anywhere.
     assert!(report.kinds()[2..].iter().all(|kind| kind == "leftover unreferenced-blob"), "{report:?}");
     assert!(root.blob(&root.layer).exists());
-    check(&root.path(), &["--repair"]).is_sound();
+    check(&root.path(), &["--repair"]).expect_sound();
     assert!(root.blob(&root.layer).exists(), "a repair takes nothing away that is sound");
     root.works();
 }
@@ -382,7 +382,8 @@ fn a_damaged_database_is_told_of() {
     let path = root.path().join("metadata.redb");
     let whole = fs::read(&path).unwrap();
     let wreck = |bytes: &mut Vec<u8>| bytes[512..].iter_mut().for_each(|byte| *byte ^= 0x55);
-    let damages: [(&str, Box<dyn Fn(&mut Vec<u8>)>); 4] = [
+    type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+    let damages: [(&str, Damage); 4] = [
         ("pages", Box::new(wreck)),
         ("cut short", Box::new(|bytes| bytes.truncate(bytes.len() / 2))),
         ("empty", Box::new(Vec::clear)),
@@ -426,13 +427,13 @@ fn a_layer_that_unpacks_to_something_else_is_found_when_asked_for() {
     let daemon = Daemon::start();
     loaded(&daemon.client(), layout.tar());
     let place = daemon.stop();
-    check(&place.data_root(), &["--deep"]).is_spotless();
+    check(&place.data_root(), &["--deep"]).expect_spotless();
     image(&mut layout, "registry.test/wrong:1", "other", &layers[..1]);
     image(&mut layout, "registry.test/broken:1", "content", &layers[3..]);
     let daemon = Daemon::start_in(place);
     loaded(&daemon.client(), layout.tar());
     let place = daemon.stop();
-    check(&place.data_root(), &[]).is_spotless();
+    check(&place.data_root(), &[]).expect_spotless();
     // Content is what was published; no repair makes it another.
     for arguments in [&["--deep"][..], &["--deep", "--repair"]] {
         let report = check(&place.data_root(), arguments);
@@ -461,11 +462,11 @@ fn what_cannot_be_checked_is_an_error_of_its_own() {
     fails(&root, "in use by another process");
     let place = daemon.stop();
     // Of a daemon that held nothing.
-    check(&root, &[]).is_spotless();
+    check(&root, &[]).expect_spotless();
     let usage = loadline().args(["check", "--quick", "--deep"]).output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
     if !rustix::process::geteuid().is_root() {
-        fs::set_permissions(root.join("blobs/sha256"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join("blobs/sha256"), fs::Permissions::from_mode(0o0)).unwrap();
         fails(&root, "ermission denied");
         fs::set_permissions(root.join("blobs/sha256"), fs::Permissions::from_mode(0o700)).unwrap();
     }

@@ -52,7 +52,7 @@ impl Material {
     fn new() -> Self {
         let layers = layers();
         let layers_of = |number: usize| {
-            layers.iter().enumerate().filter(move |(at, _)| (at + number) % 3 != 0).map(|(_, layer)| layer)
+            layers.iter().enumerate().filter(move |(at, _)| !(at + number).is_multiple_of(3)).map(|(_, layer)| layer)
         };
         let archive = |number: usize| {
             let mut layout = Layout::default();
@@ -468,8 +468,8 @@ fn crash(stage: &Stage, daemon: Daemon, round: u64) -> Daemon {
     let place = daemon.kill();
     // Every client has noticed.
     let gate = stage.gate.write().unwrap();
-    let arguments = if round % 2 == 0 { &["--repair"][..] } else { &[] };
-    check(&place.data_root(), arguments).is_sound();
+    let arguments = if round.is_multiple_of(2) { &["--repair"][..] } else { &[] };
+    check(&place.data_root(), arguments).expect_sound();
     let daemon = Daemon::start_in(place);
     stage.epoch.fetch_add(1, Ordering::SeqCst);
     stage.verify(&daemon);
@@ -491,7 +491,7 @@ fn orderly(stage: &Stage, daemon: Daemon, last: bool) -> Daemon {
         });
     }
     let place = daemon.stop();
-    check(&place.data_root(), &["--deep"]).is_spotless();
+    check(&place.data_root(), &["--deep"]).expect_spotless();
     let daemon = Daemon::start_in(place);
     drop(gate);
     daemon

@@ -37,7 +37,7 @@ impl Report {
 
     /// Fails where there is a fault. Leftovers are none.
     #[track_caller]
-    pub fn is_sound(self) -> Self {
+    pub fn expect_sound(self) -> Self {
         assert!(self.status == 0 && self.summary["faultsLeft"] == 0, "{self:#?}");
         assert_eq!(self.errors, "");
         self
@@ -45,8 +45,8 @@ impl Report {
 
     /// Fails where there is anything at all.
     #[track_caller]
-    pub fn is_spotless(self) {
-        let sound = self.is_sound();
+    pub fn expect_spotless(self) {
+        let sound = self.expect_sound();
         assert!(sound.findings.is_empty(), "{sound:#?}");
     }
 }

@@ -54,7 +54,7 @@ const SHORT_ID: usize = 12;
         ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
-    request_body(content = inline(Binary), content_type = "application/x-tar",
+    request_body(content = inline(Option<Binary>), content_type = "application/x-tar",
         description = "What `fromSrc=-` imports: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
     responses(
         (status = 200, description = "How it goes", body = TransferMessage<'static>,

@@ -63,7 +63,7 @@ pub struct ImageSearchResponseItem<'a> {
         (status = 400, description = "The term, the limit or a filter is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "limit 101 is outside the range of [1, 100]"})),
         (status = 401, description = "The index does not answer this client", body = ErrorResponse<'static>,
-            example = json!({"message": "registry.example answered 401 Unauthorized to a search"})),
+            example = json!({"message": "index.docker.io answered 401 Unauthorized to a search"})),
         (status = 404, description = "The registry cannot be searched", body = ErrorResponse<'static>,
             example = json!({"message": "registry.example answered 404 Not Found to a search; not every registry can be searched"})),
     ),

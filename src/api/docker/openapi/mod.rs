@@ -95,8 +95,6 @@ fn complete() -> Value {
     }
     raise_descriptions(&mut complete["components"]["schemas"]);
     complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
-    // A pull has no body. Utoipa calls a body optional only where it may be null.
-    complete["paths"]["/images/create"]["post"]["requestBody"]["required"] = json!(false);
     let info = &mut complete["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"];
     info["example"] = super::system::info_example();
     complete

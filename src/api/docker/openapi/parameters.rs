@@ -1,14 +1,16 @@
-//! What is true of parameters wherever they stand, and what utoipa has no words for.
+//! What is true of parameters and bodies wherever they stand, and what utoipa has no words for.
 
 use serde_json::{Value, json};
 
 /// Flags for which not to be set means something else than false.
 const THREE_WAY: [&str; 1] = ["verbose"];
 
-/// Completes the parameters of an operation.
+/// Completes the parameters of an operation and its body.
 pub(super) fn complete(operation: &mut Value) {
     // A pull names its platform as people do, all else as JSON.
     let of_pull = operation["operationId"] == "ImageCreate";
+    let bodies = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut).into_iter().flatten();
+    bodies.for_each(|(_, media)| never_null(&mut media["schema"]));
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         let schema = &mut parameter["schema"];
@@ -29,9 +31,15 @@ pub(super) fn complete(operation: &mut Value) {
     }
 }
 
-/// A parameter is there or not; there is no way to write that it is null.
+/// What is sent is there or not; there is no way to write that it is null.
 fn never_null(schema: &mut Value) {
-    if let Some(types) = schema["type"].as_array_mut() {
+    if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.retain(|of| of["type"] != "null");
+        if let [only] = choices.as_slice() {
+            *schema = only.clone();
+        }
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|of| of != "null");
         if let [only] = types.as_slice() {
             schema["type"] = only.clone();

@@ -51,10 +51,12 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
 impl Inner {
     /// Removes what was left because it was held, and is not any more.
     pub(super) fn collect_postponed(&self) -> Result<()> {
-        let postponed = self.leases.take_postponed();
+        // Held first: whoever finds nothing postponed then knows that all of it was seen to.
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let postponed: HashSet<Digest> = self.leases.take_postponed().into_iter().collect();
         match postponed.is_empty() {
             true => Ok(()),
-            false => self.collect(Some(&postponed)).map(drop),
+            false => self.sweep_locked(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),
         }
     }
 

@@ -206,6 +206,21 @@ fn a_commit_after_closing_takes_the_good_order_back() {
 }
 
 #[test]
+fn a_file_that_no_record_knows_is_never_taken_for_a_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(dir.path()).unwrap();
+    let digest = Digest::of(b"right");
+    let path = dir.path().join("blobs/sha256").join(digest.hex());
+    std::fs::write(&path, b"wrong").unwrap();
+    assert!(store.contents().unwrap().blobs.is_empty());
+    for _ in 0..2 {
+        store.commit(Changes { blobs: vec![stage(&store, b"right")], ..Changes::default() }).unwrap();
+        assert_eq!(read(&store, &digest).unwrap(), b"right");
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("ingest")).unwrap().count(), 0);
+}
+
+#[test]
 fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::open(dir.path()).unwrap();
@@ -218,6 +233,7 @@ fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     std::fs::remove_file(blobs.join(lost.hex())).unwrap();
     std::fs::write(blobs.join(Digest::of(b"unrecorded").hex()), b"unrecorded").unwrap();
     std::fs::write(blobs.join("not a digest"), b"x").unwrap();
+    std::fs::create_dir(dir.path().join("blobs/sha512/directory")).unwrap();
     std::fs::write(dir.path().join("ingest/7"), b"half").unwrap();
     let store = LocalStore::open(dir.path()).unwrap();
     assert!(store.was_interrupted());

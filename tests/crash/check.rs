@@ -403,6 +403,29 @@ fn a_damaged_database_is_told_of() {
 }
 
 #[test]
+fn a_repair_that_is_interrupted_is_done_again() {
+    for step in 0..8 {
+        let root = Root::new();
+        overwrite(&root.blob(&root.layer), |bytes| bytes[600] ^= 1);
+        fs::remove_file(root.blob(&root.config)).unwrap();
+        for number in 0..200u32 {
+            let stray = number.to_le_bytes();
+            fs::write(root.blob(&Digest::of(&stray)), stray).unwrap();
+        }
+        let mut command = loadline();
+        command.args(["check", "--repair", "--data-root"]).arg(root.path());
+        let mut repair = Process::spawn(&mut command);
+        std::thread::sleep(std::time::Duration::from_millis(8) * step);
+        repair.signal(rustix::process::Signal::KILL);
+        repair.wait();
+        check(&root.path(), &["--repair"]).expect_sound();
+        let kinds = check(&root.path(), &[]).expect_sound().kinds();
+        assert!(kinds.iter().all(|kind| kind == "leftover unclean"), "{kinds:?}");
+        root.works();
+    }
+}
+
+#[test]
 fn a_layer_that_unpacks_to_something_else_is_found_when_asked_for() {
     let mut layout = Layout::default();
     let plain = Tar::default().file("file", b"content").end();

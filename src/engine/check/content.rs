@@ -46,13 +46,15 @@ impl<'a> Reading<'a> {
     /// `PermissionDenied` where it may not be read; whatever else keeps it from being read is a fault of the blob.
     pub(super) fn digest(&self, digest: &Digest) -> Result<Digest> {
         let mut blob = self.open(digest)?;
-        hash(digest.algorithm().hasher(), &mut blob).map_err(|e| blob.failure(e))
+        // Most blobs are much smaller than what is read of a large one at a time.
+        let room = usize::try_from(blob.blob.size()).unwrap_or(BUFFER).clamp(1, BUFFER);
+        hash(digest.algorithm().hasher(), &mut blob, room).map_err(|e| blob.failure(e))
     }
 
     /// The digest of what a layer unpacks to.
     pub(super) fn diff_id(&self, layer: &Digest, expected: &Digest) -> Result<Digest> {
         let mut blob = self.open(layer)?;
-        let hashed = hash(expected.algorithm().hasher(), &mut archive::decompress(&mut blob)?);
+        let hashed = hash(expected.algorithm().hasher(), &mut archive::decompress(&mut blob)?, BUFFER);
         hashed.map_err(|e| blob.failure(e))
     }
 
@@ -99,8 +101,8 @@ impl Read for Sequential<'_> {
     }
 }
 
-fn hash(mut hasher: Hasher, content: &mut dyn Read) -> io::Result<Digest> {
-    let mut buffer = vec![0; BUFFER];
+fn hash(mut hasher: Hasher, content: &mut dyn Read, room: usize) -> io::Result<Digest> {
+    let mut buffer = vec![0; room];
     loop {
         match content.read(&mut buffer) {
             Ok(0) => return Ok(hasher.finish()),

@@ -26,7 +26,7 @@ impl Check<'_> {
         pairs.retain(|(layer, _)| state.blob(layer).is_some());
         let pairs: Vec<(Digest, String)> = pairs.into_iter().collect();
         let total = pairs.iter().filter_map(|(layer, _)| state.blob(layer)).map(|record| record.size).sum();
-        let reading = Reading::new(self.survey, "unpacking layers", total, self.progress);
+        let reading = Reading::new(self.survey, "unpacking", total, self.progress);
         let results = in_parallel(&pairs, |(layer, id)| {
             let Ok(expected) = id.parse::<Digest>() else {
                 return Ok(Some(format!("{id:?} stands for it, which is no digest")));

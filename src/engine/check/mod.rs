@@ -79,6 +79,7 @@ pub fn check(data_root: &Path, options: CheckOptions, progress: &(dyn Fn(Progres
     let mut parsed = check.documents(&found, &sound)?;
     let names = check.names(&found, &sound, &parsed);
     check.complete(&names, &sound, &mut parsed)?;
+    drop(found);
     let contents = Contents {
         blobs: sound.into_iter().collect(),
         documents: parsed.documents.into_iter().collect(),

@@ -79,7 +79,8 @@ async fn what_is_held_stays_until_it_is_let_go() {
     assert_eq!(pruned.reclaimed, usage.reclaimable);
     assert_eq!(bytes(&engine), held);
     drop(statements);
-    assert_eq!(engine.prune(&filters("")).await.unwrap().reclaimed, held);
+    // It goes by itself now, or with a prune that comes first.
+    engine.prune(&filters("")).await.unwrap();
     assert!(engine.blobs().is_empty());
 }
 

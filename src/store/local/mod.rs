@@ -133,7 +133,10 @@ impl LocalStore {
                     Some(digest) => drop(found.insert(digest)),
                     None => {
                         tracing::info!(file = %name, "removing a blob file that no record knows");
-                        files::remove(&self.root.blob_dir(algorithm).join(&name))?;
+                        // What cannot be removed, such as a directory, is no reason not to start.
+                        if let Err(error) = files::remove(&self.root.blob_dir(algorithm).join(&name)) {
+                            tracing::warn!(error = error.chain(), "leaving it; see loadline check --repair");
+                        }
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Measures the daemon as a client meets it, each figure beside the physical limit of the same machine in the same minute.
 //!
 //! `cargo bench --bench daemon -- small` measures 1,000 images of three platforms with attestations, `large` 10,000, `1g` one image of a
-//! gibibyte and one of forty layers, `all` everything; `generate` writes the images to a file and measures nothing. The table goes to standard output as Markdown,
+//! gibibyte and one of forty layers, `transfers` only their pull, push and save, `all` everything; `generate` writes the images to a file and measures nothing. The table goes to standard output as Markdown,
 //! progress to standard error. The binary measured is the one cargo built for this bench, or the one `LOADLINE_BIN` names.
 
 mod aims;
@@ -47,6 +47,8 @@ enum Command {
     /// One image of 1 GiB in four layers and one of forty small ones: load, pull, push, save
     #[command(name = "1g")]
     OneGibibyte(Effort),
+    /// Of the same two images, pull, push and save only
+    Transfers(Effort),
     /// Everything
     All(Effort),
     /// Write an OCI layout of synthetic images to a tar file
@@ -85,11 +87,13 @@ struct Generate {
     images: u32,
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=generate::PLATFORMS.len() as i64))]
     platforms: u8,
-    /// One image of --mib MiB of random data in four layers, without attestations, instead of many small ones
+    /// One image of --mib MiB of random data in --layers layers, without attestations, instead of many small ones
     #[arg(long)]
     large: bool,
     #[arg(long, default_value_t = 1024)]
     mib: u64,
+    #[arg(long, default_value_t = LARGE_LAYERS)]
+    layers: u64,
 }
 
 fn main() -> Outcome<()> {
@@ -100,10 +104,11 @@ fn main() -> Outcome<()> {
         Command::Registry { archive } => return registry::serve(&archive),
         Command::Small(effort) => many_images(&effort, &[1_000])?,
         Command::Large(effort) => many_images(&effort, &[10_000])?,
-        Command::OneGibibyte(effort) => large_image(&effort)?,
+        Command::OneGibibyte(effort) => large_images(&effort, true)?,
+        Command::Transfers(effort) => large_images(&effort, false)?,
         Command::All(effort) => {
             let mut report = many_images(&effort, &[1_000, 10_000])?;
-            report.append(large_image(&effort)?);
+            report.append(large_images(&effort, true)?);
             report
         }
     };
@@ -113,7 +118,7 @@ fn main() -> Outcome<()> {
 
 fn write_archive(wanted: &Generate) -> Outcome<()> {
     if wanted.large {
-        return generate::layered_image(&wanted.out, wanted.mib, LARGE_LAYERS);
+        return generate::layered_image(&wanted.out, wanted.mib, wanted.layers);
     }
     let blobs = ManyImages { images: wanted.images, platforms: wanted.platforms.into() }.write(&wanted.out)?;
     eprintln!("{} images, {blobs} blobs: {}", wanted.images, wanted.out.display());
@@ -135,7 +140,7 @@ fn many_images(effort: &Effort, usual: &[u32]) -> Outcome<Report> {
     Ok(report)
 }
 
-fn large_image(effort: &Effort) -> Outcome<Report> {
+fn large_images(effort: &Effort, with_load: bool) -> Outcome<Report> {
     let mut report = Report::default();
     for (mib, layers) in [(effort.mib, LARGE_LAYERS), (MANY_LAYERS, MANY_LAYERS)] {
         let work = work_directory()?;
@@ -143,7 +148,7 @@ fn large_image(effort: &Effort) -> Outcome<Report> {
         eprintln!("generating an image of {mib} MiB in {layers} layers");
         generate::layered_image(&archive, mib, layers)?;
         let scope = format!("1 image of {mib} MiB in {layers} layers");
-        if layers == LARGE_LAYERS {
+        if with_load && layers == LARGE_LAYERS {
             loads::measure(&mut report, &loads::Plan::large(&archive, &scope, effort.runs), work.path())?;
         }
         transfers::measure(&mut report, &archive, &scope, effort.runs, work.path())?;

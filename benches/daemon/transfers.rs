@@ -49,6 +49,7 @@ pub fn measure(report: &mut Report, archive: &Path, scope: &str, runs: u32, work
         limits::settle(archive)?;
         let path = format!("/v1.55/images/create?fromImage={}&tag={TAG}", registry.name(FULL));
         let ours = with_daemon(&data_root, &mut pull.peak, |connection| {
+            meet(connection, &registry)?;
             stream(connection, &path, "Status: Downloaded newer image")
         })?;
         pull.ours.time(ours.0);
@@ -70,8 +71,10 @@ pub fn measure(report: &mut Report, archive: &Path, scope: &str, runs: u32, work
     for run in 0..runs {
         warm(&contents, &blobs)?;
         let path = format!("/v1.55/images/{sink}/push?tag={TAG}");
-        let ours =
-            with_daemon(&data_root, &mut push.peak, |connection| stream(connection, &path, &contents.manifest_digest))?;
+        let ours = with_daemon(&data_root, &mut push.peak, |connection| {
+            meet(connection, &registry)?;
+            stream(connection, &path, &contents.manifest_digest)
+        })?;
         arrived(&registry, &contents)?;
         push.ours.time(ours.0);
         let limit = timed(|| plain::push(&registry, &contents, &blobs))?;
@@ -124,6 +127,11 @@ fn timed(limit: impl FnOnce() -> Outcome<Duration>) -> Outcome<Taken> {
     let before = processor_time("self")?;
     let took = limit()?;
     Ok((took, processor_time("self")?.saturating_sub(before)))
+}
+
+/// Has the daemon ask the registry for something small: the first connection of a process waits for randomness once.
+fn meet(connection: &mut Connection, registry: &Registry) -> Outcome<()> {
+    connection.get(&format!("/v1.55/distribution/{}:{TAG}/json", registry.name(FULL)))?.success().map(drop)
 }
 
 /// Follows a pull or push to its end; what fails half-way says so in the stream, under a status of 200.

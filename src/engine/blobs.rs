@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{Engine, Inner, moment};
-use crate::domain::{Digest, Error, Kind, Result, StringMap};
+use super::{Engine, Inner, moment, reading};
+use crate::domain::{Digest, Error, Result, StringMap};
 use crate::store::{Lease, ReadAt};
 
 pub use crate::store::IngestStatus;
@@ -17,6 +17,7 @@ pub struct Blob {
     /// Bytes.
     pub size: u64,
     reader: Arc<dyn ReadAt>,
+    spare: Arc<reading::Spare>,
     _lease: Lease,
 }
 
@@ -37,31 +38,11 @@ impl Blob {
         self.reader.as_ref()
     }
 
-    /// The bytes from `offset` on, at most `len`, in pieces of at most `chunk`. Each piece is read when it is asked for,
-    /// off the runtime's threads.
-    pub fn stream(self, offset: u64, len: u64, chunk: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    /// The bytes from `offset` on, at most `len`, in pieces of at most `most`. Each piece is read when it is asked for,
+    /// and never has the runtime wait for a disk.
+    pub fn stream(self, offset: u64, len: u64, most: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         let end = offset.saturating_add(len).min(self.size);
-        futures_util::stream::try_unfold((self, offset), move |(blob, offset)| async move {
-            if offset >= end {
-                return Ok(None);
-            }
-            let want = usize::try_from(end - offset).unwrap_or(usize::MAX).min(chunk.max(1));
-            let reader = blob.reader.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                let mut bytes = vec![0; want];
-                let mut filled = 0;
-                while filled < want {
-                    match reader.read_at(&mut bytes[filled..], offset + filled as u64)? {
-                        0 => return Err(Error::new(Kind::DataLoss, "content is shorter than recorded")),
-                        read => filled += read,
-                    }
-                }
-                Ok(Bytes::from(bytes))
-            });
-            let bytes = read.await.map_err(|e| Error::internal("reading content was stopped", e))??;
-            let next = offset + bytes.len() as u64;
-            Ok(Some((bytes, (blob, next))))
-        })
+        reading::pieces(self.reader, offset..end, most, self.spare, self._lease)
     }
 }
 
@@ -105,7 +86,7 @@ impl Inner {
         let lease = self.leases.acquire();
         lease.hold(digest);
         let reader: Arc<dyn ReadAt> = self.store.open(digest)?.into();
-        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, _lease: lease })
+        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, spare: self.spare.clone(), _lease: lease })
     }
 
     /// A small blob as a whole.
@@ -123,12 +104,6 @@ pub(super) fn read_whole(reader: &dyn ReadAt, limit: u64) -> Result<Vec<u8>> {
         return Err(Error::invalid(format!("document is larger than {limit} bytes")));
     }
     let mut bytes = vec![0; reader.size() as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match reader.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => return Err(Error::new(Kind::DataLoss, "content is shorter than recorded")),
-            read => filled += read,
-        }
-    }
+    reading::read_full(reader, &mut bytes, 0)?;
     Ok(bytes)
 }

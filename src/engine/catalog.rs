@@ -329,6 +329,11 @@ impl State {
         self.names.iter().map(|(name, record)| (name.as_str(), record))
     }
 
+    /// Whether a name points at the digest.
+    pub(super) fn is_target(&self, digest: &Digest) -> bool {
+        self.targets.contains_key(digest)
+    }
+
     /// The digests that names point at, in no order.
     pub(super) fn targets(&self) -> impl Iterator<Item = &Digest> {
         self.targets.keys()

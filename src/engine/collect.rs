@@ -71,21 +71,17 @@ impl Inner {
     pub(super) fn sweep_locked(&self, sweep: Sweep) -> Result<Collected> {
         let (doomed, bytes) = {
             let state = self.catalog.state();
-            // Looking through everything is for nothing where nothing can be found.
-            let is_idle = sweep.candidates.as_ref().is_some_and(HashSet::is_empty);
-            let held = if is_idle { Vec::new() } else { self.leases.held() };
-            let named = if is_idle { HashSet::new() } else { live(&state, Vec::new(), &sweep) };
-            let unnamed = |digest: &&Digest| !named.contains(digest) && state.blob(digest).is_some();
-            let mut dead: Vec<Digest> = match &sweep.candidates {
-                Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
-                None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
+            let dead = match &sweep.candidates {
+                // Looking through everything is for nothing where little can be found.
+                Some(candidates) if sweep.pruned.is_none() => {
+                    let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
+                    let unnamed = self.uses.dead(&state, candidates, is_named);
+                    let dead = self.uses.dead(&state, &unnamed, |digest| self.leases.holds(digest));
+                    self.leases.postpone(unnamed.difference(&dead).cloned().collect());
+                    dead.into_iter().collect()
+                }
+                _ => self.dead_of_all(&state, &sweep),
             };
-            if !held.is_empty() && !dead.is_empty() {
-                let live = live(&state, held, &sweep);
-                let (left, unheld) = dead.into_iter().partition(|digest| live.contains(digest));
-                dead = unheld;
-                self.leases.postpone(left);
-            }
             // From here on nobody can take hold of these and believe that they stay.
             let doomed = self.leases.condemn(dead);
             let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);
@@ -100,6 +96,26 @@ impl Inner {
         };
         self.leases.pardon();
         result.map(|()| Collected { blobs, bytes })
+    }
+}
+
+impl Inner {
+    /// What does not live, found from the top down. What only leases keep is postponed.
+    fn dead_of_all(&self, state: &State, sweep: &Sweep) -> Vec<Digest> {
+        let held = self.leases.held();
+        let named = live(state, Vec::new(), sweep);
+        let unnamed = |digest: &&Digest| !named.contains(digest) && state.blob(digest).is_some();
+        let dead: Vec<Digest> = match &sweep.candidates {
+            Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
+            None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
+        };
+        if held.is_empty() || dead.is_empty() {
+            return dead;
+        }
+        let live = live(state, held, sweep);
+        let (left, dead) = dead.into_iter().partition(|digest| live.contains(digest));
+        self.leases.postpone(left);
+        dead
     }
 }
 

@@ -21,12 +21,14 @@ mod plan;
 mod prune;
 mod pull;
 mod push;
+mod reading;
 mod remote;
 mod remove;
 mod resolve;
 mod save;
 mod summary;
 mod tag;
+mod uses;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,6 +99,8 @@ struct Inner {
     registries: Registries,
     downloads: Arc<Downloads>,
     uploads: Uploads,
+    spare: Arc<reading::Spare>,
+    uses: uses::Uses,
     events: events::Events,
     // Everything that changes the store goes through here, so that memory follows the database step by step.
     writer: Mutex<()>,
@@ -125,6 +129,8 @@ impl Engine {
             store,
             catalog,
             leases: Leases::default(),
+            spare: Arc::default(),
+            uses: uses::Uses::default(),
             events: events::Events::default(),
             writer: Mutex::default(),
         };
@@ -192,8 +198,10 @@ impl Inner {
     /// The same for a caller that holds the writer already.
     fn commit_locked(&self, changes: Changes) -> Result<()> {
         let applied = catalog::Applied::of(&changes);
+        let step = self.uses.step(&self.catalog.state(), &changes);
         self.store.commit(changes)?;
         self.catalog.apply(applied);
+        self.uses.follow(step);
         Ok(())
     }
 }

@@ -1,26 +1,27 @@
 //! Save: images as an archive.
 //!
 //! What goes into the archive is settled first, from memory, and held by a lease; every failure that can be foreseen comes
-//! before the first byte. Then blobs are read one after the other, a few pieces ahead of who takes them.
+//! before the first byte. Then blobs are read one after the other, piece by piece as they are taken.
 
 mod choice;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use super::catalog::{State, name_reference};
 use super::resolve::resolve;
-use super::{Engine, Inner};
+use super::{Engine, Inner, reading};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::event::Action;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
-use crate::store::{Lease, ReadAt, Store};
+use crate::store::{Lease, Store};
 use choice::{Chosen, Content, Part};
+use reading::Spare;
 
 /// Names the index that a trimmed one was made of.
 const TRIMMED: &str = "dev.loadline.trimmed-from";
@@ -28,9 +29,8 @@ const TRIMMED: &str = "dev.loadline.trimmed-from";
 const IMAGE_NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Bytes that are read of a blob at a time, and how many such reads are made ahead.
-const CHUNK: u64 = 512 << 10;
-const AHEAD: usize = 3;
+/// The most bytes that are read of a blob at a time.
+const PIECE: usize = 512 << 10;
 
 /// What to save.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,7 @@ pub struct Saved {
     pub size: u64,
     members: Vec<Member>,
     store: Arc<dyn Store>,
+    spare: Arc<Spare>,
     lease: Lease,
 }
 
@@ -68,82 +69,29 @@ impl Engine {
 impl Saved {
     /// The archive's bytes. Dropping the stream ends the reading.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let Self { members, store, lease, .. } = self;
-        let reads = archive::pieces(members).flat_map(move |piece| Read::all(piece, &store));
-        let pieces = stream::iter(reads).map(Read::start).buffered(AHEAD);
+        let Self { members, store, spare, lease, .. } = self;
         // The lease lives as long as the stream.
-        pieces.map(move |piece| {
-            let _ = &lease;
-            piece
+        let reading = Arc::new((store, spare, lease));
+        stream::iter(archive::pieces(members)).flat_map(move |piece| match piece {
+            Piece::Bytes(bytes) => stream::once(std::future::ready(Ok(bytes))).left_stream(),
+            Piece::Blob(digest, size) => {
+                let read = read(reading.clone(), digest.clone(), size);
+                stream::once(read).try_flatten().map_err(move |error: Error| error.context(&digest)).right_stream()
+            }
         })
     }
 }
 
-/// A part of the archive that is read at once.
-enum Read {
-    Bytes(Bytes),
-    Blob { blob: Arc<OpenLater>, offset: u64, len: usize },
-}
-
-/// A blob that is opened by its first read.
-struct OpenLater {
-    store: Arc<dyn Store>,
+/// Opens a blob, for as many bytes as it must have.
+async fn read(
+    reading: Arc<(Arc<dyn Store>, Arc<Spare>, Lease)>,
     digest: Digest,
-    reader: Mutex<Option<Arc<dyn ReadAt>>>,
-}
-
-impl Read {
-    fn all(piece: Piece, store: &Arc<dyn Store>) -> Box<dyn Iterator<Item = Self> + Send> {
-        match piece {
-            Piece::Bytes(bytes) => Box::new(std::iter::once(Self::Bytes(bytes))),
-            Piece::Blob(digest, size) => {
-                let blob = Arc::new(OpenLater { store: store.clone(), digest, reader: Mutex::default() });
-                let read = move |number: u64| {
-                    let offset = number * CHUNK;
-                    Self::Blob { blob: blob.clone(), offset, len: (size - offset).min(CHUNK) as usize }
-                };
-                Box::new((0..size.div_ceil(CHUNK)).map(read))
-            }
-        }
-    }
-
-    /// Starts the read at once; the future is its end.
-    fn start(self) -> impl Future<Output = Result<Bytes>> + Send {
-        let read = match self {
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::Blob { blob, offset, len } => Err(tokio::task::spawn_blocking(move || blob.read(offset, len))),
-        };
-        async move {
-            match read {
-                Ok(bytes) => Ok(bytes),
-                Err(read) => read.await.map_err(|e| Error::internal("reading content was stopped", e))?,
-            }
-        }
-    }
-}
-
-impl OpenLater {
-    fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
-        let reader = {
-            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            match reader.as_ref() {
-                Some(reader) => reader.clone(),
-                None => {
-                    let opened: Arc<dyn ReadAt> = self.store.open(&self.digest)?.into();
-                    reader.insert(opened).clone()
-                }
-            }
-        };
-        let mut bytes = vec![0; len];
-        let mut filled = 0;
-        while filled < len {
-            match reader.read_at(&mut bytes[filled..], offset + filled as u64)? {
-                0 => return Err(Error::new(Kind::DataLoss, format!("content {} is cut short", self.digest))),
-                read => filled += read,
-            }
-        }
-        Ok(bytes.into())
-    }
+    size: u64,
+) -> Result<impl Stream<Item = Result<Bytes>>> {
+    let (store, spare) = (reading.0.clone(), reading.1.clone());
+    let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
+    let reader = opened.map_err(|e| Error::internal("opening content was stopped", e))??;
+    Ok(reading::pieces(reader.into(), 0..size, PIECE, spare, reading))
 }
 
 /// An image that was asked for.
@@ -190,7 +138,13 @@ impl Inner {
         for image in &wanted {
             self.emit_digest(Action::Save, &image.target.digest);
         }
-        Ok(Saved { size: archive::total(&members), members, store: self.store.clone(), lease })
+        Ok(Saved {
+            size: archive::total(&members),
+            members,
+            store: self.store.clone(),
+            spare: self.spare.clone(),
+            lease,
+        })
     }
 
     fn members(&self, wanted: &[Wanted], chosen: Vec<Chosen>, content: &Content) -> Result<Vec<Member>> {

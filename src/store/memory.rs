@@ -172,6 +172,10 @@ impl ReadAt for Arc<[u8]> {
         buffer[..len].copy_from_slice(&rest[..len]);
         Ok(len)
     }
+
+    fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize {
+        self.read_at(buffer, offset).unwrap_or_default()
+    }
 }
 
 pub(super) struct StagedBytes {

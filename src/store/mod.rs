@@ -91,6 +91,13 @@ pub trait ReadAt: Send + Sync {
 
     /// Reads at an offset; returns how many bytes were read, 0 at the end only.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+
+    /// Reads what is to be had without waiting for a disk; returns how many bytes were read. 0 says nothing: it may be the
+    /// end, a failure, or that there is nothing at hand.
+    fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize;
+
+    /// Tells that bytes are going to be read soon.
+    fn prefetch(&self, _offset: u64, _len: u64) {}
 }
 
 /// A blob being written. Dropping it takes everything back.

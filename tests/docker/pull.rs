@@ -415,8 +415,7 @@ fn what_cannot_be_pulled_is_refused_in_dockers_words() {
                 "image with reference {host}/team/app:1 was found but does not provide the specified platform (linux/arm64)"
             ),
         ),
-        ("fromSrc=-".into(), 501, "importing images is not implemented".into()),
-        (String::new(), 400, "no image: set fromImage".into()),
+        (String::new(), 400, "no image: set fromImage or fromSrc".into()),
     ] {
         assert_eq!(refused(&client, &query, status), text, "{query}");
     }

@@ -1,11 +1,16 @@
 //! Blob files: ingests that are hashed while written, and the syncs that make them durable.
 
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::IoSliceMut;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
+
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::Root;
 use super::partial::Partials;
@@ -54,6 +59,20 @@ impl ReadAt for BlobFile {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 result => return result.map_err(|e| Error::io("reading content", e)),
             }
+        }
+    }
+
+    fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize {
+        if offset >= self.size {
+            return 0;
+        }
+        // Where the file system cannot tell, nothing is at hand.
+        preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).unwrap_or_default()
+    }
+
+    fn prefetch(&self, offset: u64, len: u64) {
+        if let Some(len) = NonZeroU64::new(len).filter(|_| offset < self.size) {
+            let _ = fadvise(&self.file, offset, Some(len), Advice::WillNeed);
         }
     }
 }

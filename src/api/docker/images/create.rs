@@ -61,6 +61,8 @@ const SHORT_ID: usize = 12;
             example = json!({"status": "Downloading", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"})),
         (status = 400, description = "The name, the platform, a change or the archive is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid reference format"})),
+        (status = 401, description = "The server to import from wants a credential, which it is not given", body = ErrorResponse<'static>,
+            example = json!({"message": "failed to GET https://files.example/rootfs.tar with status 401 Unauthorized: "})),
         (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
             example = json!({"message": "'scratch' is a reserved name"})),
         (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>,

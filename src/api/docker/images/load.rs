@@ -20,8 +20,9 @@ use crate::engine::{LoadEvent, LoadOptions};
 
 /// Load images from an archive
 ///
-/// The body is an OCI image layout or what `docker save` writes, as a tar archive: plain, or compressed with gzip or zstd. The
-/// answer is a stream of JSON objects, one for each image. A load that fails answers 200 and says so in its last line.
+/// The body is an OCI image layout or what `docker save` writes, as a tar archive: plain, or compressed with gzip, zstd, xz or
+/// bzip2. The answer is a stream of JSON objects, one for each image. A load that fails answers 200 and says so in its last
+/// line.
 #[utoipa::path(
     post,
     path = "/images/load",

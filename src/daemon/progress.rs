@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Columns of the bar itself; the whole line fits into 80.
-const BAR: usize = 16;
+const BAR: usize = 14;
 
 /// A line that is drawn over and over, and wiped out when it is dropped.
 pub struct ProgressLine<W: Write>(Mutex<Line<W>>);
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is_and_fits_a_terminal() {
-        assert_eq!(text("reading", 0, 0, Duration::ZERO), "reading [################] 100% of 0 B");
+        assert_eq!(text("reading", 0, 0, Duration::ZERO), "reading [##############] 100% of 0 B");
         assert_eq!(
             text("reading", 256 << 20, 1 << 30, Duration::from_secs(2)),
-            "reading [####------------]  25% of 1.0 GiB, 128.0 MiB/s, 6 s left"
+            "reading [###-----------]  25% of 1.0 GiB, 128.0 MiB/s, 6 s left"
         );
         assert!(text("reading blobs", 1 << 49, 1 << 50, Duration::from_secs(7000)).len() < 80);
         assert_eq!((clock(61), clock(3700)), ("1:01 min".to_owned(), "1:01 h".to_owned()));

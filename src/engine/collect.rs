@@ -53,7 +53,8 @@ impl Inner {
     pub(super) fn collect_postponed(&self) -> Result<()> {
         // Held first: whoever finds nothing postponed then knows that all of it was seen to.
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let postponed: HashSet<Digest> = self.leases.take_postponed().into_iter().collect();
+        // Evidence may have come meanwhile about what was left.
+        let postponed = reach(&self.catalog.state(), self.leases.take_postponed(), None);
         match postponed.is_empty() {
             true => Ok(()),
             false => self.sweep_locked(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),

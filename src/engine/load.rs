@@ -102,7 +102,7 @@ struct Loading<'a> {
     lease: Lease,
     /// Blobs that are written and not committed.
     staged: HashMap<Digest, Staged>,
-    /// Blobs that this load committed and that no name holds yet.
+    /// Blobs that this load committed and that no name may hold.
     committed: Vec<Digest>,
     buffer: Vec<u8>,
 }
@@ -201,6 +201,7 @@ impl Loading<'_> {
             ..Changes::default()
         })?;
         self.committed.retain(|digest| !plan.reached.contains(digest));
+        self.committed.extend(plan.evidence);
         self.inner.emit_loaded(plan.images.iter().map(|image| &image.target));
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),

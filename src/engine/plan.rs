@@ -39,6 +39,8 @@ pub(super) struct Plan {
     pub(super) configs: Vec<(Digest, ConfigSummary)>,
     /// Every blob under an image or a referrer that is here.
     pub(super) reached: HashSet<Digest>,
+    /// Those of them that are evidence beside the images. Its subject may go before it comes.
+    pub(super) evidence: Vec<Digest>,
     /// Evidence that stands beside the images: its subject, and what it is made of.
     referrers: Vec<(Digest, Plan)>,
     /// Documents that were read, each with the type it was read as: one that is named again and again is read once.
@@ -89,6 +91,7 @@ impl Plan {
             for (_, evidence) in ready {
                 self.documents.extend(evidence.documents);
                 self.configs.extend(evidence.configs);
+                self.evidence.extend(evidence.reached.iter().cloned());
                 self.reached.extend(evidence.reached);
             }
             waiting = rest;

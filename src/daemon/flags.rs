@@ -111,7 +111,7 @@ pub struct Flags {
     #[arg(long = "registry-mirror", value_name = "URL")]
     pub registry_mirrors: Vec<String>,
 
-    /// The directory with the certificates of single registries, DIR/HOST[:PORT]/*.crt, and *.cert with *.key
+    /// The directory with the certificates of single registries, DIR/HOST/*.crt (or HOST:PORT), and *.cert with *.key
     /// [default: /etc/docker/certs.d]
     #[arg(long, value_name = "DIR")]
     pub registry_certs_dir: Option<PathBuf>,

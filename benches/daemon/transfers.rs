@@ -60,45 +60,37 @@ pub fn measure(report: &mut Report, archive: &Path, scope: &str, runs: u32, work
     }
     let blobs = data_root.join("blobs/sha256");
     let (name, sink) = (format!("{}:{TAG}", registry.name(FULL)), registry.name(EMPTY));
-    with_daemon(&data_root, &mut Samples::default(), |connection| {
+    let mut push = Way::new("push", aims::TRANSFER);
+    let path = format!("/v1.55/images/{sink}/push?tag={TAG}");
+    let prepared = |connection: &mut Connection| -> Outcome<()> {
         let answer = connection.send("POST", &format!("/v1.55/images/{name}/tag?repo={sink}&tag={TAG}"))?;
         match answer.status {
-            201 => Ok(answer.took),
+            201 => meet(connection, &registry),
             status => Err(format!("the tag is refused with {status}").into()),
         }
-    })?;
-    let mut push = Way::new("push", aims::TRANSFER);
-    for run in 0..runs {
+    };
+    let ours = |connection: &mut Connection| {
         warm(&contents, &blobs)?;
-        let path = format!("/v1.55/images/{sink}/push?tag={TAG}");
-        let ours = with_daemon(&data_root, &mut push.peak, |connection| {
-            meet(connection, &registry)?;
-            stream(connection, &path, &contents.manifest_digest)
-        })?;
-        arrived(&registry, &contents)?;
-        push.ours.time(ours.0);
-        let limit = timed(|| plain::push(&registry, &contents, &blobs))?;
-        arrived(&registry, &contents)?;
-        push.limit.time(limit.0);
-        tell(scope, &push, run, ours, limit);
-    }
+        let took = stream(connection, &path, &contents.manifest_digest)?;
+        arrived(&registry, &contents).map(|()| took)
+    };
+    let limit = || {
+        let took = plain::push(&registry, &contents, &blobs)?;
+        arrived(&registry, &contents).map(|()| took)
+    };
+    repeat(&data_root, scope, &mut push, runs, (prepared, ours, limit))?;
     let mut save = Way::new("save", aims::TRANSFER);
-    for run in 0..runs {
+    let path = format!("/v1.55/images/{name}/get");
+    let ours = |connection: &mut Connection| {
         warm(&contents, &blobs)?;
-        let path = format!("/v1.55/images/{name}/get");
-        let ours = with_daemon(&data_root, &mut save.peak, |connection| {
-            let (took, size) = connection.skim(&path)?;
-            match size >= contents.size() {
-                true => Ok(took),
-                false => Err(format!("the archive has {size} bytes").into()),
-            }
-        })?;
-        save.ours.time(ours.0);
-        let files: Vec<_> = contents.blobs.iter().map(|blob| blobs.join(&blob.digest["sha256:".len()..])).collect();
-        let limit = timed(|| limits::feed(&files))?;
-        save.limit.time(limit.0);
-        tell(scope, &save, run, ours, limit);
-    }
+        let (took, size) = connection.skim(&path)?;
+        match size >= contents.size() {
+            true => Ok(took),
+            false => Err(format!("the archive has {size} bytes").into()),
+        }
+    };
+    let files: Vec<_> = contents.blobs.iter().map(|blob| blobs.join(&blob.digest["sha256:".len()..])).collect();
+    repeat(&data_root, scope, &mut save, runs, (|_: &mut Connection| Ok(()), ours, || limits::feed(&files)))?;
     for way in [pull, push, save] {
         way.add_to(report, scope);
     }
@@ -121,6 +113,37 @@ fn with_daemon(
     peak.size(daemon.memory("VmHWM")?);
     daemon.stop()?;
     Ok((took, processor))
+}
+
+/// Has one daemon do the same again and again, in turns with the limit. The first time does not count: a daemon runs for long,
+/// and one that has just started has yet to find its code and its memory.
+fn repeat(
+    data_root: &Path,
+    scope: &str,
+    way: &mut Way,
+    runs: u32,
+    (prepared, mut ours, mut limit): (
+        impl FnOnce(&mut Connection) -> Outcome<()>,
+        impl FnMut(&mut Connection) -> Outcome<Duration>,
+        impl FnMut() -> Outcome<Duration>,
+    ),
+) -> Outcome<()> {
+    let daemon = Daemon::start(data_root)?;
+    let mut connection = daemon.connect()?;
+    prepared(&mut connection)?;
+    ours(&mut connection)?;
+    limit()?;
+    for run in 0..runs {
+        let before = daemon.processor_time()?;
+        let took = ours(&mut connection)?;
+        let own = (took, daemon.processor_time()?.saturating_sub(before));
+        let plain = timed(&mut limit)?;
+        way.ours.time(own.0);
+        way.limit.time(plain.0);
+        tell(scope, way, run, own, plain);
+    }
+    way.peak.size(daemon.memory("VmHWM")?);
+    daemon.stop()
 }
 
 fn timed(limit: impl FnOnce() -> Outcome<Duration>) -> Outcome<Taken> {

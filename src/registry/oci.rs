@@ -2,9 +2,10 @@
 //!
 //! It serves requests whose answer has no body: it reads error bodies, documents and tokens whole, whatever their size,
 //! and takes any token service, which does not suit a registry that may be hostile. Those paths are this module's
-//! neighbours'. It also follows any redirect; what that can lead to here is a HEAD without a credential. Its other traps are kept shut here: a client keeps the first credential that it is
-//! given, so there is one per registry and credential and it never sees the credential, only tokens that were checked;
-//! and some answers make it panic, so each request is a task of its own.
+//! neighbours'. It also follows any redirect; what that can lead to here is a HEAD without a credential. Its other traps are
+//! kept shut here: a client keeps the first credential that it is given, so there is one per registry and credential and it
+//! never sees the credential, only tokens that were checked; and some answers make it panic, so each request is a task of
+//! its own.
 
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
@@ -57,8 +58,7 @@ impl Client {
     }
 
     /// Whether a repository of the registry at `host` holds a blob, asked with a token of ours, or none if that is empty;
-    /// `None` where the answer
-    /// is neither yes nor no.
+    /// `None` where the answer is neither yes nor no.
     pub async fn blob_exists(&self, host: &str, path: &str, blob: &Digest, token: &str) -> Option<bool> {
         let reference = Reference::with_digest(host.to_owned(), path.to_owned(), blob.to_string());
         let (client, digest, token) = (self.inner.clone(), blob.to_string(), token.to_owned());

@@ -1,164 +1,22 @@
 //! `loadline check` on data roots that were damaged on purpose: found, repaired, found sound again.
 
-use std::collections::BTreeMap;
+mod root;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loadline::domain::{Digest, MediaType};
 use loadline::store::{BlobRecord, NameRecord};
-use redb::{ReadableDatabase, TableDefinition};
+use redb::ReadableDatabase;
 use serde_json::Value;
 
 use crate::support::checking::check;
 use crate::support::daemon::{Daemon, Place, Process, loadline};
-use crate::support::images::{LAYER, Layout, MANIFEST, PROVENANCE, config, digest, with};
-use crate::support::loading::{encode, files, is_whole, load_with, loaded, row};
+use crate::support::images::{LAYER, Layout, MANIFEST, config, with};
+use crate::support::loading::{encode, files, load_with, loaded};
 use crate::support::tar::Tar;
-
-const APP: &str = "registry.test/app:1";
-const OTHER: &str = "registry.test/other:1";
-
-type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
-const BLOBS: Rows = TableDefinition::new("blobs");
-const DOCUMENTS: Rows = TableDefinition::new("documents");
-const CONFIGS: Rows = TableDefinition::new("configs");
-const SOURCES: Rows = TableDefinition::new("sources");
-const NAMES: TableDefinition<&str, &[u8]> = TableDefinition::new("names");
-
-/// A data root of two images that was left in order: an index of two platforms with an attestation, and a manifest.
-struct Root {
-    place: Place,
-    archive: Vec<u8>,
-    index: Digest,
-    manifest: Digest,
-    config: Digest,
-    layer: Digest,
-}
-
-fn digest_of(descriptor: &Value) -> Digest {
-    digest(descriptor).parse().unwrap()
-}
-
-impl Root {
-    fn new() -> Self {
-        let mut layout = Layout::default();
-        let amd64 = layout.image("linux/amd64", "amd64");
-        let arm64 = layout.image("linux/arm64", "arm64");
-        let statement = layout.statement(PROVENANCE, b"{\"a\":1}");
-        let attestation = layout.attestation(&amd64, &[statement]);
-        let index = layout.index(&[amd64.clone(), arm64, attestation]);
-        let manifest: Value = serde_json::from_slice(layout.bytes(&amd64)).unwrap();
-        layout.named(&index, APP);
-        let daemon = Daemon::start();
-        loaded(&daemon.client(), layout.tar());
-        loaded(&daemon.client(), Layout::of_one(OTHER).tar());
-        Self {
-            place: daemon.stop(),
-            archive: layout.tar(),
-            index: digest_of(&index),
-            manifest: digest_of(&amd64),
-            config: digest_of(&manifest["config"]),
-            layer: digest_of(&manifest["layers"][0]),
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.place.data_root()
-    }
-
-    fn blob(&self, digest: &Digest) -> PathBuf {
-        self.path().join("blobs/sha256").join(digest.hex())
-    }
-
-    /// Changes rows as no daemon would.
-    fn edit(&self, edit: impl FnOnce(&redb::WriteTransaction)) {
-        let database = redb::Database::open(self.path().join("metadata.redb")).unwrap();
-        let write = database.begin_write().unwrap();
-        edit(&write);
-        write.commit().unwrap();
-    }
-
-    fn insert(&self, table: Rows, key: &Digest, value: &[u8]) {
-        self.edit(|write| drop(write.open_table(table).unwrap().insert(key.bytes(), value).unwrap()));
-    }
-
-    fn remove(&self, table: Rows, key: &Digest) {
-        self.edit(|write| drop(write.open_table(table).unwrap().remove(key.bytes()).unwrap()));
-    }
-
-    fn name(&self, name: &str) -> NameRecord {
-        let database = redb::Database::open(self.path().join("metadata.redb")).unwrap();
-        let names = database.begin_read().unwrap().open_table(NAMES).unwrap();
-        postcard::from_bytes(names.get(name).unwrap().unwrap().value()).unwrap()
-    }
-
-    fn set_name(&self, name: &str, record: &NameRecord) {
-        let bytes = postcard::to_stdvec(record).unwrap();
-        self.edit(|write| drop(write.open_table(NAMES).unwrap().insert(name, bytes.as_slice()).unwrap()));
-    }
-
-    /// Finds these kinds and nothing else, and writes nothing; repairs them; finds nothing but leftovers any more. What was
-    /// found is given.
-    #[track_caller]
-    fn heals(&self, kinds: &[&str]) -> Vec<Value> {
-        let before = contents(&self.path());
-        let found = check(&self.path(), &[]);
-        assert_eq!(found.kinds(), kinds, "{found:#?}");
-        let faults = kinds.iter().filter(|kind| kind.starts_with("fault")).count();
-        assert_eq!(found.status, i32::from(faults > 0), "{found:#?}");
-        assert_eq!((&found.summary["faults"], &found.summary["faultsLeft"]), (&faults.into(), &faults.into()));
-        assert!(contents(&self.path()) == before, "a check without --repair wrote something");
-        let repaired = check(&self.path(), &["--repair"]).expect_sound();
-        assert_eq!(repaired.summary["faults"], faults);
-        let again = check(&self.path(), &[]).expect_sound();
-        let stays = |kind: &String| ["leftover unreferenced-blob", "leftover unclean"].contains(&kind.as_str());
-        assert!(again.kinds().iter().all(stays), "{again:#?}");
-        let after = contents(&self.path());
-        check(&self.path(), &["--repair"]).expect_sound();
-        assert!(contents(&self.path()) == after, "a second repair wrote something");
-        found.findings
-    }
-
-    /// The daemon starts on it, and with what is loaded again all is there.
-    #[track_caller]
-    fn works(self) {
-        let expected = files(&Root::new().path());
-        let daemon = Daemon::start_in(self.place);
-        assert_eq!(loaded(&daemon.client(), self.archive), [APP]);
-        loaded(&daemon.client(), Layout::of_one(OTHER).tar());
-        is_whole(&daemon);
-        let image = row(&daemon.client(), APP);
-        assert!(image["Manifests"].as_array().unwrap().iter().all(|manifest| manifest["Available"] == true), "{image}");
-        let place = daemon.stop();
-        assert_eq!(files(&place.data_root()), expected);
-        check(&place.data_root(), &["--deep"]).expect_spotless();
-    }
-}
-
-/// Every entry below a directory, and the bytes of files.
-fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(directory) = left.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let kind = entry.file_type().unwrap();
-            let bytes = if kind.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
-            found.insert(entry.path(), bytes);
-            if kind.is_dir() {
-                left.push(entry.path());
-            }
-        }
-    }
-    found
-}
-
-fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).unwrap();
-    change(&mut bytes);
-    fs::write(path, bytes).unwrap();
-}
+use root::*;
 
 #[test]
 fn what_is_in_order_is_sound() {

@@ -14,7 +14,7 @@ use crate::api::docker::answer::{Answer, Failure, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::binary::Binary;
-use crate::api::docker::render::message::{ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::render::message::{self, ErrorResponse, ProgressDetail, TransferMessage};
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
 use crate::engine::{BlobState, PullEvent, PullRequest};
@@ -121,7 +121,9 @@ fn refusal(error: Error) -> Failure {
 fn line(event: PullEvent) -> Bytes {
     const WITHOUT_COUNTS: ProgressDetail = ProgressDetail { current: None, total: None, hidecounts: Some(true) };
     match event {
-        PullEvent::From { path, tag } => encode(&TransferMessage::status(&format!("Pulling from {path}"), Some(&tag))),
+        PullEvent::From { path, tag } => {
+            message::line(&TransferMessage::status(&format!("Pulling from {path}"), Some(&tag)))
+        }
         PullEvent::Blob { digest, state } => {
             let hex = digest.hex();
             let (text, progress) = match state {
@@ -133,26 +135,18 @@ fn line(event: PullEvent) -> Bytes {
                 BlobState::Downloaded => ("Download complete", WITHOUT_COUNTS),
                 BlobState::Complete => ("Pull complete", WITHOUT_COUNTS),
             };
-            encode(&TransferMessage::blob(text, &hex[..SHORT_ID], progress))
+            message::line(&TransferMessage::blob(text, &hex[..SHORT_ID], progress))
         }
-        PullEvent::Digest(digest) => encode(&TransferMessage::status(&format!("Digest: {digest}"), None)),
+        PullEvent::Digest(digest) => message::line(&TransferMessage::status(&format!("Digest: {digest}"), None)),
         PullEvent::Done { name, newer } => {
             let what = if newer { "Downloaded newer image" } else { "Image is up to date" };
-            encode(&TransferMessage::status(&format!("Status: {what} for {name}"), None))
+            message::line(&TransferMessage::status(&format!("Status: {what} for {name}"), None))
         }
         PullEvent::Failed(error) => {
             error_table::log(&error);
-            encode(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(error.public()))
         }
     }
-}
-
-/// A message as a line of the stream.
-pub(super) fn encode(message: &TransferMessage<'_>) -> Bytes {
-    // Texts and numbers always serialise.
-    let mut line = serde_json::to_vec(message).unwrap_or_default();
-    line.extend_from_slice(b"\r\n");
-    line.into()
 }
 
 #[cfg(test)]

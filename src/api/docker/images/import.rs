@@ -7,12 +7,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 
-use super::create::encode;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::auth::unreachable;
-use crate::api::docker::render::message::{ProgressDetail, TransferMessage};
+use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
 use crate::api::error_table;
 use crate::domain::{Error, Platform, Reference, Result};
 use crate::engine::{ImportEvent, ImportRequest};
@@ -64,15 +63,15 @@ fn name(query: &Query) -> Result<Option<Reference>> {
 /// The line that tells of an event.
 fn line(event: ImportEvent) -> Bytes {
     match event {
-        ImportEvent::From(url) => encode(&TransferMessage::status(&format!("Downloading from {url}"), None)),
-        ImportEvent::Progress { current, total } => encode(&TransferMessage {
+        ImportEvent::From(url) => message::line(&TransferMessage::status(&format!("Downloading from {url}"), None)),
+        ImportEvent::Progress { current, total } => message::line(&TransferMessage {
             progress_detail: Some(ProgressDetail { current: Some(current), total, hidecounts: None }),
             ..TransferMessage::status("Importing", None)
         }),
-        ImportEvent::Done(digest) => encode(&TransferMessage::status(&digest.to_string(), None)),
+        ImportEvent::Done(digest) => message::line(&TransferMessage::status(&digest.to_string(), None)),
         ImportEvent::Failed(error) => {
             error_table::log(&error);
-            encode(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(error.public()))
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
-use crate::api::docker::render::message::{ErrorResponse, LoadMessage};
+use crate::api::docker::render::message::{self, ErrorResponse, LoadMessage};
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::error_table;
 use crate::domain::{Error, Platform, Result};
@@ -65,20 +65,13 @@ pub(super) fn platforms(query: &Query, shape: &LoadShape) -> Result<Vec<Platform
 /// The line that tells of an event.
 fn line(event: LoadEvent) -> Bytes {
     match event {
-        LoadEvent::Named(name) => encode(&LoadMessage::stream(&format!("Loaded image: {name}\n"))),
-        LoadEvent::Untagged(digest) => encode(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n"))),
+        LoadEvent::Named(name) => message::line(&LoadMessage::stream(&format!("Loaded image: {name}\n"))),
+        LoadEvent::Untagged(digest) => message::line(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n"))),
         LoadEvent::Failed(error) => {
             error_table::log(&error);
-            encode(&LoadMessage::failed(error.public()))
+            message::line(&LoadMessage::failed(error.public()))
         }
     }
-}
-
-fn encode(message: &LoadMessage<'_>) -> Bytes {
-    // Texts always serialise.
-    let mut line = serde_json::to_vec(message).unwrap_or_default();
-    line.extend_from_slice(b"\r\n");
-    line.into()
 }
 
 #[cfg(test)]

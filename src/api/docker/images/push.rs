@@ -13,7 +13,7 @@ use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
-use crate::api::docker::render::message::{Aux, ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::render::message::{self, Aux, ErrorResponse, ProgressDetail, TransferMessage};
 use crate::api::error_table;
 use crate::domain::{Digest, Reference, Result};
 use crate::engine::{PushEvent, PushRequest, UploadState};
@@ -89,31 +89,24 @@ fn line(event: PushEvent) -> Bytes {
                 UploadState::Foreign => ("Skipped foreign layer".to_owned(), ProgressDetail::default()),
                 UploadState::Unavailable => ("Unavailable".to_owned(), ProgressDetail::default()),
             };
-            encode(&TransferMessage::blob(&text, &digest.hex()[..SHORT_ID], progress))
+            message::line(&TransferMessage::blob(&text, &digest.hex()[..SHORT_ID], progress))
         }
         PushEvent::Instead { index, manifest } => {
-            encode(&TransferMessage::aux(Aux::instead(index.json(), manifest.json())))
+            message::line(&TransferMessage::aux(Aux::instead(index.json(), manifest.json())))
         }
-        PushEvent::Missing(image) => encode(&TransferMessage::aux(Aux::missing(image.json()))),
+        PushEvent::Missing(image) => message::line(&TransferMessage::aux(Aux::missing(image.json()))),
         // Docker Engine says nothing of a name with a digest alone.
         PushEvent::Done { tag: None, .. } => Bytes::new(),
         PushEvent::Done { tag: Some(tag), digest, size } => status(&format!("{tag}: digest: {digest} size: {size}")),
         PushEvent::Failed(error) => {
             error_table::log(&error);
-            encode(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(error.public()))
         }
     }
 }
 
 fn status(text: &str) -> Bytes {
-    encode(&TransferMessage::status(text, None))
-}
-
-fn encode(message: &TransferMessage<'_>) -> Bytes {
-    // Texts and numbers always serialise.
-    let mut line = serde_json::to_vec(message).unwrap_or_default();
-    line.extend_from_slice(b"\r\n");
-    line.into()
+    message::line(&TransferMessage::status(text, None))
 }
 
 #[cfg(test)]

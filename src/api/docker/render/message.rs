@@ -1,5 +1,6 @@
 //! Messages: what went wrong, and the lines of a stream.
 
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +13,14 @@ pub struct ErrorResponse<'a> {
     /// What went wrong, for people.
     #[schema(example = "No such image: app:latest")]
     pub message: &'a str,
+}
+
+/// A message as a line of a stream, ended as Docker Engine ends them.
+pub fn line(message: &impl Serialize) -> Bytes {
+    // Texts and numbers always serialise.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.extend_from_slice(b"\r\n");
+    line.into()
 }
 
 /// What went wrong in the middle of a stream.

@@ -52,6 +52,10 @@ impl Engine {
     /// # Errors
     /// `NotFound` where it is not here.
     pub async fn blob(&self, digest: &Digest) -> Result<Blob> {
+        // To have another thread open a file takes longer than to open one that the kernel knows.
+        if let Some(blob) = self.0.open_ready(digest) {
+            return Ok(blob);
+        }
         let digest = digest.clone();
         self.blocking(move |inner| inner.open_blob(&digest)).await
     }
@@ -82,11 +86,23 @@ fn info(digest: &Digest, record: crate::store::BlobRecord) -> BlobInfo {
 }
 
 impl Inner {
+    /// Opens a blob. Blocks.
     pub(super) fn open_blob(&self, digest: &Digest) -> Result<Blob> {
         let lease = self.leases.acquire();
         lease.hold(digest);
-        let reader: Arc<dyn ReadAt> = self.store.open(digest)?.into();
-        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, spare: self.spare.clone(), _lease: lease })
+        Ok(self.opened(digest, self.store.open(digest)?, lease))
+    }
+
+    /// Opens a blob where that does not block.
+    fn open_ready(&self, digest: &Digest) -> Option<Blob> {
+        let lease = self.leases.acquire();
+        lease.hold(digest);
+        Some(self.opened(digest, self.store.open_ready(digest)?, lease))
+    }
+
+    fn opened(&self, digest: &Digest, reader: Box<dyn ReadAt>, lease: Lease) -> Blob {
+        let (digest, size, spare) = (digest.clone(), reader.size(), self.spare.clone());
+        Blob { digest, size, reader: reader.into(), spare, _lease: lease }
     }
 
     /// A small blob as a whole.

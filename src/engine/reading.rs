@@ -1,7 +1,7 @@
 //! Content as a stream of pieces.
 //!
 //! What the page cache holds is read where it is asked for: that takes less time than to have another thread do it. Only
-//! where the disk would be waited for is it read off the runtime's threads, and then more at a time.
+//! where the disk would be waited for is it read off the runtime's threads.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +12,17 @@ use futures_util::{Stream, stream};
 use crate::domain::{Error, Kind, Result};
 use crate::store::ReadAt;
 
-/// Bytes that are read at a time from memory: enough to make little of a call, and few enough to stay in a processor's
-/// cache until they are sent.
-const NEAR: usize = 128 << 10;
+/// Bytes that are read at a time: each piece that is sent may wake the peer, and few of them cost less than many.
+const PIECE: usize = 512 << 10;
 
-/// Bytes that are read at a time from the disk, and how many more it is told to get ready.
-const FAR: usize = 512 << 10;
+/// A rest that is so little longer than a piece is read as one: to send a few bytes more takes as long as to send many.
+const LONGEST: usize = PIECE + PIECE / 8;
+
+/// How many bytes more the disk is told to get ready.
 const AHEAD: u64 = 4 << 20;
 
 /// How many buffers are kept while nobody needs them.
-const SPARE: usize = 16;
+const SPARE: usize = 8;
 
 /// The bytes in a range, in pieces of at most `most`. What is `held` lives as long as the stream.
 ///
@@ -56,14 +57,12 @@ impl<H> Reading<H> {
     async fn next(&mut self) -> Result<Bytes> {
         let offset = self.range.start;
         let left = usize::try_from(self.range.end - offset).unwrap_or(usize::MAX).min(self.most);
-        let mut len = left.min(NEAR);
+        let len = if left <= LONGEST { left } else { PIECE };
         let mut buffer = self.spare.take(len);
         let ready = self.reader.read_ready(&mut buffer[..len], offset);
         if ready < len {
-            len = left.min(FAR);
             let reader = self.reader.clone();
             let read = tokio::task::spawn_blocking(move || {
-                buffer.resize(buffer.len().max(len), 0);
                 reader.prefetch(offset + len as u64, AHEAD);
                 read_full(reader.as_ref(), &mut buffer[ready..len], offset + ready as u64).map(|()| buffer)
             });
@@ -102,7 +101,7 @@ impl Spare {
 
     fn put(&self, buffer: Vec<u8>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE && buffer.len() <= NEAR {
+        if spare.len() < SPARE && buffer.len() <= LONGEST {
             spare.push(buffer);
         }
     }
@@ -186,9 +185,9 @@ mod tests {
 
     #[tokio::test]
     async fn buffers_are_used_again() {
-        let content = vec![7; 10 * NEAR];
+        let content = vec![7; 10 * PIECE];
         let reader = Arc::new(Lukewarm { content, ready: u64::MAX });
-        let reading = Reading { reader, range: 0..10 * NEAR as u64, most: NEAR, spare: Arc::default(), _held: () };
+        let reading = Reading { reader, range: 0..10 * PIECE as u64, most: PIECE, spare: Arc::default(), _held: () };
         let (spare, mut reading) = (reading.spare.clone(), reading);
         for _ in 0..10 {
             drop(reading.next().await.unwrap());

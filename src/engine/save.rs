@@ -29,9 +29,6 @@ const TRIMMED: &str = "dev.loadline.trimmed-from";
 const IMAGE_NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The most bytes that are read of a blob at a time.
-const PIECE: usize = 512 << 10;
-
 /// What to save.
 #[derive(Clone, Debug, Default)]
 pub struct SaveOptions {
@@ -89,9 +86,14 @@ async fn read(
     size: u64,
 ) -> Result<impl Stream<Item = Result<Bytes>>> {
     let (store, spare) = (reading.0.clone(), reading.1.clone());
-    let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
-    let reader = opened.map_err(|e| Error::internal("opening content was stopped", e))??;
-    Ok(reading::pieces(reader.into(), 0..size, PIECE, spare, reading))
+    let reader = match store.open_ready(&digest) {
+        Some(reader) => reader,
+        None => {
+            let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
+            opened.map_err(|e| Error::internal("opening content was stopped", e))??
+        }
+    };
+    Ok(reading::pieces(reader.into(), 0..size, usize::MAX, spare, reading))
 }
 
 /// An image that was asked for.

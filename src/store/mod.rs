@@ -1,8 +1,8 @@
 //! L1: the embedded store: blobs by digest, what they were parsed to, and image names.
 //!
 //! A [`Store`] keeps everything durably and changes it in one way only: [`Store::commit`]. Two implementations exist, on
-//! local files and in memory, and one suite (`conformance`) holds both to the same behaviour. All calls block; callers on
-//! a runtime move them to its blocking threads.
+//! local files and in memory, and one suite (`conformance`) holds both to the same behaviour. Calls block unless they say
+//! that they do not; callers on a runtime move them to its blocking threads.
 
 #[cfg(test)]
 mod conformance;
@@ -35,6 +35,10 @@ pub trait Content: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` where no such blob is committed.
     fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>>;
+
+    /// Opens a blob if that is to be had without waiting for a disk. `None` says nothing: there may be no such blob, or it
+    /// may take [`Content::open`]. This does not block.
+    fn open_ready(&self, digest: &Digest) -> Option<Box<dyn ReadAt>>;
 
     /// Starts an ingest. `reference` is what it is called in [`Content::ingests`]; it need not be unique. `total` is how
     /// many bytes are to come, 0 where that is not known.

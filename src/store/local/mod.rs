@@ -201,6 +201,10 @@ impl Content for LocalStore {
         })?))
     }
 
+    fn open_ready(&self, digest: &Digest) -> Option<Box<dyn ReadAt>> {
+        Some(Box::new(BlobFile::open_ready(&self.root.blob_path(digest))?))
+    }
+
     fn ingest(&self, reference: &str, total: u64, expected: Option<Digest>) -> Result<Box<dyn Ingest>> {
         Ok(Box::new(FileIngest::create(self.root.clone(), reference, total, expected)?))
     }

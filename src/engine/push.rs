@@ -176,12 +176,12 @@ impl Pushing {
         Ok(())
     }
 
-    fn uploader(&self, name: &Reference, target: &Descriptor, contents: &Contents) -> Result<Uploader> {
+    fn uploader(&self, name: &Reference, target: &Descriptor, contents: &Contents) -> Result<Arc<Uploader>> {
         let credential = self.request.credential.clone();
         let repository = self.engine.0.registries.repository(name, Access::Push, credential)?;
         let mut origins = origins::find(&self.engine.0.catalog.state(), name, &target.digest, contents);
         self.engine.0.uploads.pushed.complete(&mut origins, name, contents);
-        Ok(Uploader { engine: self.engine.clone(), repository, origins, events: self.events.clone() })
+        Ok(Arc::new(Uploader { engine: self.engine.clone(), repository, origins, events: self.events.clone() }))
     }
 
     async fn tell(&self, event: PushEvent) {

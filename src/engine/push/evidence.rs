@@ -1,6 +1,7 @@
 //! Signatures and attestations that name what was pushed as their subject.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ const MAX_REFERRERS: usize = 1024;
 impl Uploader {
     /// Sends the referrers of an image's documents that are here, and theirs in turn. What of them is incomplete stays
     /// out: it would be no evidence.
-    pub(super) async fn send_referrers(&self, contents: &Contents, lease: &Lease) -> Result<()> {
+    pub(super) async fn send_referrers(self: &Arc<Self>, contents: &Contents, lease: &Lease) -> Result<()> {
         let mut subjects: Vec<Digest> = contents.all_documents().map(|document| document.digest.clone()).collect();
         let mut known: HashSet<Digest> = subjects.iter().cloned().collect();
         while let Some(subject) = subjects.pop() {

@@ -1,10 +1,12 @@
 //! The way of blobs and documents into a registry.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 
 use super::super::Engine;
 use super::contents::{Blob, Contents};
@@ -13,9 +15,6 @@ use super::{PushEvent, UploadState};
 use crate::domain::manifest::MAX_MANIFEST;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
 use crate::registry::{BlobStream, Mounted, Repository, UploadSession};
-
-/// How much of a blob is in memory at once, in bytes.
-const PIECE: usize = 512 << 10;
 
 /// How often the progress of one blob is told.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -74,7 +73,7 @@ impl Uploader {
 
     /// Sends an image, and sets its name.
     pub(super) async fn send(
-        &self,
+        self: &Arc<Self>,
         name: &Reference,
         contents: &Contents,
         there: &HashMap<Digest, UploadState>,
@@ -89,23 +88,29 @@ impl Uploader {
     }
 
     /// Sends everything under an index or manifest, but not that itself.
-    pub(super) async fn send_parts(&self, contents: &Contents, there: &HashMap<Digest, UploadState>) -> Result<()> {
+    pub(super) async fn send_parts(
+        self: &Arc<Self>,
+        contents: &Contents,
+        there: &HashMap<Digest, UploadState>,
+    ) -> Result<()> {
         for blob in &contents.blobs {
             self.tell(&blob.descriptor, UploadState::Preparing).await;
         }
         let limit = self.engine.0.uploads.limit;
         let blobs = contents.blobs.iter().map(|blob| {
             let state = there.get(&blob.descriptor.digest).cloned();
-            self.send_blob(blob.clone(), state)
+            let (uploader, blob) = (self.clone(), blob.clone());
+            async move { uploader.send_blob(blob, state).await }
         });
-        let sent: Vec<_> = blobs.collect();
-        stream::iter(sent).buffer_unordered(limit).try_collect::<()>().await?;
+        side_by_side(limit, blobs).await?;
         let sent = contents.blobs.iter().filter(|blob| !blob.is_foreign()).map(|blob| &blob.descriptor.digest);
         self.engine.0.uploads.pushed.remember(self.repository.name(), sent);
         for documents in &contents.documents {
-            let sent: Vec<_> =
-                documents.iter().map(|document| self.put(document.digest.to_string(), document.clone())).collect();
-            stream::iter(sent).buffer_unordered(limit).try_collect::<()>().await?;
+            let documents = documents.iter().map(|document| {
+                let (uploader, document) = (self.clone(), document.clone());
+                async move { uploader.put(document.digest.to_string(), document).await }
+            });
+            side_by_side(limit, documents).await?;
         }
         Ok(())
     }
@@ -179,7 +184,8 @@ impl Uploader {
         move |offset| {
             let (engine, events, blob) = (engine.clone(), events.clone(), blob.clone());
             let (digest, total) = (blob.digest.clone(), blob.size);
-            let opened = async move { Ok::<_, Error>(engine.blob(&digest).await?.stream(offset, u64::MAX, PIECE)) };
+            let opened =
+                async move { Ok::<_, Error>(engine.blob(&digest).await?.stream(offset, u64::MAX, usize::MAX)) };
             let (mut current, mut last) = (offset, None::<Instant>);
             let told = stream::once(opened).try_flatten().inspect_ok(move |piece| {
                 current += piece.len() as u64;
@@ -200,6 +206,30 @@ impl Uploader {
             let _ = self.events.send(PushEvent::Blob { digest: descriptor.digest.clone(), state }).await;
         }
     }
+}
+
+/// Does all the work, at most so much at a time; each piece of work is a task of its own, so that it goes on where its
+/// connection does. Where one fails, the others are given up.
+async fn side_by_side(
+    limit: usize,
+    all: impl Iterator<Item = impl Future<Output = Result<()>> + Send + 'static>,
+) -> Result<()> {
+    let mut running = JoinSet::new();
+    let ended = |result: Result<Result<()>, JoinError>| {
+        result.unwrap_or_else(|stopped| Err(Error::internal("an upload was stopped", stopped)))
+    };
+    for work in all {
+        if running.len() >= limit
+            && let Some(result) = running.join_next().await
+        {
+            ended(result)?;
+        }
+        running.spawn(work);
+    }
+    while let Some(result) = running.join_next().await {
+        ended(result)?;
+    }
+    Ok(())
 }
 
 /// Whether clients are told of a blob: configurations are too small.

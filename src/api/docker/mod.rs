@@ -5,6 +5,7 @@ pub mod answer;
 mod content;
 mod facade;
 mod images;
+mod lines;
 pub mod openapi;
 mod path;
 mod ping;

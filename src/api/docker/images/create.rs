@@ -1,16 +1,14 @@
 //! `POST /images/create`: pulls, and imports.
 
-use std::io;
-
 use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 
 use super::import::import;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, Failure, bytes};
+use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::binary::Binary;
@@ -85,9 +83,7 @@ pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Que
         Some(PullEvent::Failed(error)) => return Err(refusal(error)),
         first => first,
     };
-    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
-    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
-    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+    Ok(bytes(StatusCode::OK, lines(first, events, line)))
 }
 
 /// The name that a request means: its tag, which may be a digest, goes before that of the name.

@@ -4,11 +4,12 @@ use std::io;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use http::StatusCode;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
@@ -36,9 +37,7 @@ pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Opt
         Some(ImportEvent::Failed(error)) => return Err(unreachable(error)),
         first => first,
     };
-    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
-    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
-    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+    Ok(bytes(StatusCode::OK, lines(first, events, line)))
 }
 
 fn broken(cause: axum::Error) -> io::Error {

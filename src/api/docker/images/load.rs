@@ -5,11 +5,12 @@ use std::io;
 use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use http::StatusCode;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{self, ErrorResponse, LoadMessage};
@@ -47,9 +48,7 @@ pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query,
     let mut events = app.engine.load(options, archive);
     // As Docker Engine, and because containers/image (skopeo, buildah) stops sending as soon as it sees a status.
     let first = events.recv().await;
-    let rest = stream::unfold(events, |mut events| async { Some((events.recv().await?, events)) });
-    let lines = stream::iter(first).chain(rest).map(|event| Ok::<_, io::Error>(line(event)));
-    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+    Ok(bytes(StatusCode::OK, lines(first, events, line)))
 }
 
 /// The platforms that a load or a save is of; all where empty.

@@ -1,16 +1,13 @@
 //! `POST /images/{name}/push`.
 
-use std::io;
-
-use axum::body::Body;
 use axum::extract::{Path, State};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 
 use super::platform;
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::message::{self, Aux, ErrorResponse, ProgressDetail, TransferMessage};
@@ -54,9 +51,7 @@ pub async fn image_push(State(app): State<App>, Path(name): Path<String>, header
     let reference = reference(&name, query.text("tag"))?;
     let referrers = query.flag("referrers");
     let events = app.engine.push(PushRequest { reference, platform, referrers, credential: credential(&headers) });
-    let lines = stream::unfold(events, |mut events| async { Some((line(events.recv().await?), events)) });
-    let lines = lines.filter(|line| std::future::ready(!line.is_empty())).map(Ok::<_, io::Error>);
-    Ok(bytes(StatusCode::OK, Body::from_stream(lines)))
+    Ok(bytes(StatusCode::OK, lines(None, events, line)))
 }
 
 /// The name that a request means: its tag, which may be a digest, goes before that of the name.

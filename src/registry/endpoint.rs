@@ -30,6 +30,8 @@ pub(super) struct Endpoint {
     pub mirror: bool,
     /// With the scheme https, unless a mirror was written down with http.
     url: Url,
+    /// The same with the scheme http.
+    plain: Url,
     /// Whether http may be spoken instead.
     plain_allowed: bool,
     scheme: AtomicU8,
@@ -88,12 +90,18 @@ impl Endpoint {
             (false, "http") => HTTP,
             (false, _) => HTTPS,
         };
+        let mut plain = url.clone();
+        let port = url.port();
+        // Both are possible for URLs of https and http.
+        let _ = plain.set_scheme("http");
+        let _ = plain.set_port(port);
         let auth = Auth::new(if mirror { Credential::Anonymous } else { credential });
         Self {
             net,
             auth,
             mirror,
             url,
+            plain,
             plain_allowed,
             scheme: scheme.into(),
             lost: Mutex::default(),
@@ -147,28 +155,19 @@ impl Endpoint {
     /// The URL that it is reached at. A registry that may do without TLS is asked once whether it has it, without a
     /// credential, as Docker does.
     pub async fn base(&self) -> Result<Url, Failure> {
-        let with = |scheme: &str| {
-            let mut url = self.url.clone();
-            let port = url.port();
-            // Both are possible for URLs of https and http.
-            let _ = url.set_scheme(scheme);
-            let _ = url.set_port(port);
-            url
-        };
         match self.scheme.load(Ordering::Relaxed) {
-            HTTPS => return Ok(with("https")),
-            HTTP => return Ok(if self.plain_allowed { with("http") } else { self.url.clone() }),
+            HTTPS => return Ok(self.url.clone()),
+            HTTP => return Ok(self.plain.clone()),
             _ => {}
         }
         let mut first = None;
-        for (scheme, known) in [("https", HTTPS), ("http", HTTP)] {
-            let url = with(scheme);
+        for (url, known) in [(&self.url, HTTPS), (&self.plain, HTTP)] {
             let Ok(ping) = url.join("v2/") else { continue };
             let request = Outgoing { method: Method::GET, url: ping, headers: HeaderMap::new(), body: None };
             match self.net.exchange(&request, None).await {
                 Ok(_) | Err(Failure::Refused(_)) => {
                     self.scheme.store(known, Ordering::Relaxed);
-                    return Ok(url);
+                    return Ok(url.clone());
                 }
                 Err(failure) => {
                     first.get_or_insert(failure);

@@ -4,11 +4,12 @@
 //! of something that lives, with what is under it. What only leases keep goes when they end.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::Inner;
 use super::catalog::State;
 use super::names::NameChanges;
+use super::writer::Writer;
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Result};
 use crate::store::Changes;
@@ -52,39 +53,42 @@ impl Inner {
     /// Removes what was left because it was held, and is not any more.
     pub(super) fn collect_postponed(&self) -> Result<()> {
         // Held first: whoever finds nothing postponed then knows that all of it was seen to.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         // Evidence may have come meanwhile about what was left.
         let postponed = reach(&self.catalog.state(), self.leases.take_postponed(), None);
         match postponed.is_empty() {
             true => Ok(()),
-            false => self.sweep_locked(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),
+            false => writer.sweep(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),
         }
     }
 
     /// Removes what does not live, of the candidates or of everything.
     pub(super) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let candidates = candidates.map(|candidates| candidates.iter().cloned().collect());
-        self.sweep_locked(Sweep { candidates, ..Sweep::default() })
+        writer.sweep(Sweep { candidates, ..Sweep::default() })
     }
+}
 
-    /// The same with changes of names, for a caller that holds the writer already.
-    pub(super) fn sweep_locked(&self, sweep: Sweep) -> Result<Collected> {
+impl Writer<'_> {
+    /// Removes what does not live, and changes names with it.
+    pub(super) fn sweep(&mut self, sweep: Sweep) -> Result<Collected> {
+        let inner = self.inner;
         let (doomed, bytes) = {
-            let state = self.catalog.state();
+            let state = inner.catalog.state();
             let dead = match &sweep.candidates {
                 // Looking through everything is for nothing where little can be found.
                 Some(candidates) if sweep.pruned.is_none() => {
                     let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
-                    let unnamed = self.uses.dead(&state, candidates, is_named);
-                    let dead = self.uses.dead(&state, &unnamed, |digest| self.leases.holds(digest));
-                    self.leases.postpone(unnamed.difference(&dead).cloned().collect());
+                    let unnamed = inner.uses.dead(&state, candidates, is_named);
+                    let dead = inner.uses.dead(&state, &unnamed, |digest| inner.leases.holds(digest));
+                    inner.leases.postpone(unnamed.difference(&dead).cloned().collect());
                     dead.into_iter().collect()
                 }
-                _ => self.dead_of_all(&state, &sweep),
+                _ => inner.dead_of_all(&state, &sweep),
             };
             // From here on nobody can take hold of these and believe that they stay.
-            let doomed = self.leases.condemn(dead);
+            let doomed = inner.leases.condemn(dead);
             let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);
             let bytes = sizes.sum();
             (doomed, bytes)
@@ -93,9 +97,9 @@ impl Inner {
         let changes = Changes { names: sweep.names, removed: doomed, ..Changes::default() };
         let result = match changes.is_empty() {
             true => Ok(()),
-            false => self.commit_locked(changes),
+            false => self.commit(changes),
         };
-        self.leases.pardon();
+        inner.leases.pardon();
         result.map(|()| Collected { blobs, bytes })
     }
 }

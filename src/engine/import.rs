@@ -4,7 +4,6 @@
 //! is. An import that fails or is given up leaves nothing behind.
 
 use std::io;
-use std::sync::PoisonError;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -243,9 +242,9 @@ impl Inner {
         let name = import.name;
         let familiar = name.as_ref().map(Reference::familiar);
         // Which names move depends on what they point at now, so nothing may change in between.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let names = name_changes(&self.catalog.state(), &[Image { target, name }], now);
-        self.commit_locked(Changes {
+        writer.commit(Changes {
             documents: vec![(digest.clone(), document)],
             configs: vec![(config_blob.digest.clone(), summary)],
             blobs: vec![blob, config_blob, manifest_blob],

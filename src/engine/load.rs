@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::PoisonError;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -190,9 +189,9 @@ impl Loading<'_> {
         let blobs = self.staged.drain().map(|(_, staged)| staged).collect();
         let now = now();
         // Which names move depends on what they point at now, so nothing may change in between.
-        let _writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.inner.writer();
         let names = name_changes(&self.inner.catalog.state(), &plan.images, now);
-        self.inner.commit_locked(Changes {
+        writer.commit(Changes {
             blobs,
             documents: plan.documents,
             configs: plan.configs,

@@ -29,14 +29,15 @@ mod save;
 mod summary;
 mod tag;
 mod uses;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::domain::{Error, Result};
 use crate::registry::{self, Registries};
-use crate::store::{Changes, Leases, LocalStore, Store};
+use crate::store::{Leases, LocalStore, Store};
 use catalog::Catalog;
 use pull::Downloads;
 use push::Uploads;
@@ -102,8 +103,8 @@ struct Inner {
     spare: Arc<reading::Spare>,
     uses: uses::Uses,
     events: events::Events,
-    // Everything that changes the store goes through here, so that memory follows the database step by step.
-    writer: Mutex<()>,
+    // Held by the one writer there may be, so that memory follows the database step by step.
+    writing: Mutex<()>,
 }
 
 impl Engine {
@@ -132,7 +133,7 @@ impl Engine {
             spare: Arc::default(),
             uses: uses::Uses::default(),
             events: events::Events::default(),
-            writer: Mutex::default(),
+            writing: Mutex::default(),
         };
         if interrupted {
             let collected = inner.collect(None)?;
@@ -185,24 +186,6 @@ impl Engine {
             Ok(result) => result,
             Err(stopped) => Err(Error::internal("the operation was stopped", stopped)),
         }
-    }
-}
-
-impl Inner {
-    /// Makes changes durable, then visible. A failed commit changes nothing.
-    fn commit(&self, changes: Changes) -> Result<()> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.commit_locked(changes)
-    }
-
-    /// The same for a caller that holds the writer already.
-    fn commit_locked(&self, changes: Changes) -> Result<()> {
-        let applied = catalog::Applied::of(&changes);
-        let step = self.uses.step(&self.catalog.state(), &changes);
-        self.store.commit(changes)?;
-        self.catalog.apply(applied);
-        self.uses.follow(step);
-        Ok(())
     }
 }
 

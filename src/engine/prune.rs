@@ -1,7 +1,6 @@
 //! Prune: images that nobody needs, and all content that nothing refers to.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 use super::catalog::State;
 use super::collect::Sweep;
@@ -50,7 +49,7 @@ impl Inner {
     fn prune(&self, filters: &Filters) -> Result<Pruned> {
         filters.only(&FILTERS)?;
         let dangling_only = filters.boolean("dangling")?.unwrap_or(true);
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let mut rows = self.catalog.snapshot().rows.clone();
         let (going, sweep) = {
             let state = self.catalog.state();
@@ -66,9 +65,8 @@ impl Inner {
             // Everything is looked at: what an earlier failure may have left goes as well.
             (going, Sweep { candidates: None, ..sweep_of(&state, targets) })
         };
-        let collected = self.sweep_locked(sweep)?;
-        let reclaimed = collected.bytes + self.store.forget_partials();
-        let mut pruned = Pruned { removed: Vec::new(), reclaimed };
+        let collected = writer.sweep(sweep)?;
+        let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
         let mut told = HashSet::new();
         for image in going {
             let id = image.target.to_string();
@@ -81,6 +79,9 @@ impl Inner {
             let gone = image.documents.into_iter().filter(|digest| collected.blobs.contains(digest));
             pruned.removed.extend(gone.filter(|digest| told.insert(digest.clone())).map(Removed::Content));
         }
+        // Nobody else waits until the files are gone.
+        drop(writer);
+        pruned.reclaimed += self.store.forget_partials();
         if !pruned.removed.is_empty() {
             let reclaimed = pruned.reclaimed.to_string();
             let attributes: StringMap = [("reclaimed", reclaimed.as_str())].into_iter().collect();

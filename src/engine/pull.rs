@@ -10,7 +10,7 @@ mod settle;
 mod transfer;
 mod walk;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -240,7 +240,7 @@ impl Pulling {
         let (summary, fetched) = self
             .engine
             .blocking(move |inner| {
-                let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let _writer = inner.writer();
                 let bytes = match &fetched {
                     Some(landed) => inner.read_landed(landed, MAX_CONFIG)?,
                     None => inner.read_whole(&config.digest, MAX_CONFIG)?,

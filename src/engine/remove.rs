@@ -1,7 +1,6 @@
 //! Remove: names, and the image when its last one goes; or one platform's content.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 use super::catalog::State;
 use super::collect::{Sweep, reach};
@@ -55,7 +54,7 @@ impl Inner {
         if !options.platforms.is_empty() {
             return self.remove_platforms(name, options);
         }
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let (sweep, target, removed) = {
             let state = self.catalog.state();
             let image = resolve_target(&state, name)?;
@@ -72,7 +71,7 @@ impl Inner {
             }
             (sweep, target.clone(), removed)
         };
-        self.sweep_locked(sweep)?;
+        writer.sweep(sweep)?;
         self.emit_removed(&target, &removed);
         Ok(removed)
     }
@@ -103,7 +102,7 @@ impl Inner {
     }
 
     fn remove_platform(&self, name: &str, platform: &Platform) -> Result<Vec<Removed>> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let (sweep, manifests) = {
             let state = self.catalog.state();
             let target = resolve_target(&state, name)?.record.target.clone();
@@ -123,7 +122,7 @@ impl Inner {
             let pruned = Some((target.digest, manifest.clone()));
             (Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, vec![manifest])
         };
-        let collected = self.sweep_locked(sweep)?;
+        let collected = writer.sweep(sweep)?;
         let gone = manifests.into_iter().filter(|manifest| collected.blobs.contains(manifest));
         Ok(gone.map(Removed::Content).collect())
     }

@@ -1,7 +1,5 @@
 //! Tag: one more name for an image.
 
-use std::sync::PoisonError;
-
 use super::names::name_changes;
 use super::plan::Image;
 use super::resolve::resolve_target;
@@ -36,7 +34,7 @@ impl Inner {
             return Err(Error::invalid("refusing to create an ambiguous tag using digest algorithm as name"));
         }
         let now = now();
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let familiar = name.familiar();
         let (names, digest) = {
             let state = self.catalog.state();
@@ -49,7 +47,7 @@ impl Inner {
             (names, digest)
         };
         if !names.is_empty() {
-            self.commit_locked(Changes { names, now, ..Changes::default() })?;
+            writer.commit(Changes { names, now, ..Changes::default() })?;
         }
         self.emit(Action::Tag, &digest.to_string(), &familiar);
         Ok(())

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 mod names;
 mod prune;
+mod writer;
 
 use super::*;
 use crate::domain::filter::Filters;

@@ -116,6 +116,33 @@ fn many_blobs_are_committed_at_once(store: &impl Store) {
     }
 }
 
+fn what_is_removed_is_gone_and_may_come_back(store: &impl Store) {
+    let (first, second) = (Digest::of(b"comes back"), Digest::of(b"stays away"));
+    let is_there = |digest: &Digest| match store.open_ready(digest) {
+        Some(blob) => blob.size() == 10,
+        None => store.open(digest).is_ok(),
+    };
+    let commit_first = || {
+        store.commit(Changes { blobs: vec![stage(store, b"comes back")], ..Changes::default() }).unwrap();
+        assert!(is_there(&first));
+    };
+    let removed = vec![first.clone(), second.clone()];
+    for _ in 0..2 {
+        let blobs = vec![stage(store, b"comes back"), stage(store, b"stays away")];
+        store.commit(Changes { blobs, ..Changes::default() }).unwrap();
+        assert!(is_there(&first) && is_there(&second));
+        store.commit(Changes { removed: removed.clone(), ..Changes::default() }).unwrap();
+        assert!(!is_there(&first) && !is_there(&second), "before the room is free");
+        commit_first();
+        store.erase(&removed);
+        assert!(!is_there(&second));
+        assert_eq!(read(store, &first).unwrap(), b"comes back", "erased was what it had been before");
+    }
+    store.commit(Changes { removed: vec![first.clone()], ..Changes::default() }).unwrap();
+    store.erase(&removed);
+    assert!(!is_there(&first));
+}
+
 fn records_are_set_and_removed(store: &impl Store) {
     let digest = Digest::of(b"index");
     let index = crate::domain::manifest::Index {
@@ -155,6 +182,7 @@ fn records_are_set_and_removed(store: &impl Store) {
 }
 
 fn run(store: &impl Store) {
+    what_is_removed_is_gone_and_may_come_back(store);
     records_are_set_and_removed(store);
     blobs_are_seen_from_commit_on(store);
     a_wrong_digest_is_refused(store);
@@ -218,6 +246,22 @@ fn a_file_that_no_record_knows_is_never_taken_for_a_blob() {
         assert_eq!(read(&store, &digest).unwrap(), b"right");
     }
     assert_eq!(std::fs::read_dir(dir.path().join("ingest")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_removed_leaves_no_file_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(dir.path().join("blobs/sha256")).unwrap().count();
+    let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+    let store = LocalStore::open(dir.path()).unwrap();
+    let blobs = vec![stage(&store, b"one"), stage(&store, b"two")];
+    store.commit(Changes { blobs, ..Changes::default() }).unwrap();
+    store.commit(Changes { removed: vec![one.clone(), two], ..Changes::default() }).unwrap();
+    assert_eq!(files(), 2);
+    store.erase(&[one]);
+    assert_eq!(files(), 1);
+    store.close().unwrap();
+    assert_eq!(files(), 0);
 }
 
 #[test]

@@ -152,6 +152,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn erase(&self, _removed: &[Digest]) {}
+
     fn was_interrupted(&self) -> bool {
         false
     }

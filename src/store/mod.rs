@@ -71,12 +71,17 @@ pub trait Store: Content {
     /// Makes changes durable, all or none: when this returns, they survive a crash and a power loss.
     ///
     /// Blobs become visible before what names them does, and are removed after it, so no record ever points at nothing.
+    /// What is removed is gone at once; the room that it took is free after [`Store::erase`].
     /// Staging a blob that is there already is no error.
     ///
     /// # Errors
     /// `ResourceExhausted` where the disk is full. After any error nothing has changed, and later commits work again
     /// once the cause is gone.
     fn commit(&self, changes: Changes) -> Result<()>;
+
+    /// Frees the room of blobs that commits removed, unless they were committed again meanwhile. Takes as long as the disk
+    /// does, while other commits go on. What is never erased is when the store is closed or, after a crash, opened.
+    fn erase(&self, removed: &[Digest]);
 
     /// Whether the last process that used this store ended without closing it, so that leftovers are possible.
     fn was_interrupted(&self) -> bool;

@@ -1,7 +1,6 @@
 //! The end of a pull: what it fetched becomes an image, all at once.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use super::super::names::name_changes;
 use super::super::plan::{self, Plan};
@@ -38,7 +37,7 @@ impl Inner {
         let source_of = harvest.name.repository();
         let target = harvest.target.digest.clone();
         // From here on no other pull can take a blob that both have fetched, and no name can move.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         let mut plan = Plan::default();
         plan.add(&source, harvest.target, &[])?;
         match plan.images.first_mut() {
@@ -64,7 +63,7 @@ impl Inner {
             (name_changes(&state, &plan.images, now), vec![(target, sources)])
         };
         let Plan { documents, configs, .. } = plan;
-        self.commit_locked(Changes { blobs, documents, configs, names, sources, now, ..Changes::default() })
+        writer.commit(Changes { blobs, documents, configs, names, sources, now, ..Changes::default() })
     }
 }
 

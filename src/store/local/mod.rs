@@ -17,6 +17,7 @@ mod database;
 mod files;
 mod partial;
 mod survey;
+mod unlinks;
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -33,6 +34,7 @@ pub(super) use files::StagedFile;
 use files::{BlobFile, FileIngest};
 use partial::{Limits, Partials};
 pub use survey::{Found, FoundFile, Mending, Stray, Survey, UnreadableRecord};
+use unlinks::Unlinks;
 
 /// Blobs and names under one directory, used by one process at a time.
 pub struct LocalStore {
@@ -53,6 +55,7 @@ struct Root {
     next: AtomicU64,
     ingests: Mutex<HashMap<u64, IngestStatus>>,
     partials: Partials,
+    unlinks: Unlinks,
     flusher: files::Flusher,
 }
 
@@ -104,6 +107,7 @@ impl LocalStore {
             next: AtomicU64::new(0),
             ingests: Mutex::default(),
             partials: Partials::open(path.join("partial"), Limits::default())?,
+            unlinks: Unlinks::default(),
             flusher: files::Flusher::start()?,
         };
         let store = Self {
@@ -160,6 +164,10 @@ impl LocalStore {
     }
 }
 
+fn not_found(digest: &Digest) -> Error {
+    Error::not_found(format!("content {digest}: not found"))
+}
+
 fn database_path(root: &Path) -> PathBuf {
     root.join("metadata.redb")
 }
@@ -195,13 +203,19 @@ pub(super) fn checked_digest(hasher: Hasher, expected: Option<&Digest>) -> Resul
 
 impl Content for LocalStore {
     fn open(&self, digest: &Digest) -> Result<Box<dyn ReadAt>> {
+        if self.root.unlinks.includes(digest) {
+            return Err(not_found(digest));
+        }
         Ok(Box::new(BlobFile::open(&self.root.blob_path(digest)).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::not_found(format!("content {digest}: not found")),
+            std::io::ErrorKind::NotFound => not_found(digest),
             _ => Error::io(format!("opening content {digest}"), e),
         })?))
     }
 
     fn open_ready(&self, digest: &Digest) -> Option<Box<dyn ReadAt>> {
+        if self.root.unlinks.includes(digest) {
+            return None;
+        }
         Some(Box::new(BlobFile::open_ready(&self.root.blob_path(digest))?))
     }
 
@@ -244,6 +258,9 @@ impl Store for LocalStore {
             for (digest, size, file) in blobs {
                 let path = self.root.blob_path(&digest);
                 // A file that no record knows is nobody's: what was just hashed takes its place.
+                if self.root.unlinks.give_up(&digest) {
+                    placed.push(path.clone());
+                }
                 if !path.exists() || !database.knows(&digest)? {
                     file.place(&path)?;
                     placed.push(path);
@@ -265,13 +282,12 @@ impl Store for LocalStore {
             return Err(error);
         }
         self.root.partials.settle(records.iter().map(|(digest, _)| digest));
-        for digest in &changes.removed {
-            // What cannot be unlinked is no longer recorded; the next start after a crash finds it.
-            if let Err(error) = files::remove(&self.root.blob_path(digest)) {
-                tracing::warn!(content.digest = %digest, error = error.chain(), "removing a blob's file");
-            }
-        }
+        self.root.unlinks.plan(&changes.removed);
         Ok(())
+    }
+
+    fn erase(&self, removed: &[Digest]) {
+        self.root.unlinks.carry_out(removed, |digest| files::remove(&self.root.blob_path(digest)));
     }
 
     fn was_interrupted(&self) -> bool {
@@ -284,6 +300,7 @@ impl Store for LocalStore {
 
     fn close(&self) -> Result<()> {
         let _database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        self.erase(&self.root.unlinks.all());
         files::mark_clean(&self.root.path)?;
         self.clean.store(true, Ordering::Release);
         Ok(())

@@ -60,7 +60,21 @@ impl Engine {
         self.blocking(move |inner| inner.open_blob(&digest)).await
     }
 
-    /// What is known of a blob; `None` where it is not here.
+    /// A small blob as a whole.
+    pub(super) async fn whole(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        if let Some(blob) = self.0.store.open_ready(digest)
+            && blob.size() <= limit
+        {
+            let mut bytes = vec![0; blob.size() as usize];
+            if blob.read_ready(&mut bytes, 0) == bytes.len() {
+                return Ok(bytes);
+            }
+        }
+        let digest = digest.clone();
+        self.blocking(move |inner| inner.read_whole(&digest, limit)).await
+    }
+
+    /// What is known of a blob without reading it; `None` where it is not here.
     pub fn blob_info(&self, digest: &Digest) -> Option<BlobInfo> {
         let record = self.0.catalog.state().blob(digest)?;
         Some(info(digest, record))

@@ -13,7 +13,7 @@ use crate::domain::{Descriptor, Digest, Error, Kind, Result};
 use crate::registry::Repository;
 use crate::store::Lease;
 
-/// How often the progress of one blob is told.
+/// How often the progress of one blob is told. What takes less is told of at its end only.
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// How often a blob is asked for again after a download that another pull began has failed.
@@ -79,10 +79,10 @@ impl Loader {
                 Boarding::Joined(flight) => (flight, false),
                 Boarding::Started(flight) => (flight, true),
             };
-            let mut last: Option<Instant> = None;
+            let mut last = Instant::now();
             let progress = |current| {
-                if shown && last.is_none_or(|last| last.elapsed() >= PROGRESS) {
-                    last = Some(Instant::now());
+                if shown && last.elapsed() >= PROGRESS {
+                    last = Instant::now();
                     let state = BlobState::Downloading { current, total: blob.size };
                     // Progress that a slow client does not take is overtaken by the next.
                     let _ = self.events.try_send(PullEvent::Blob { digest: blob.digest.clone(), state });

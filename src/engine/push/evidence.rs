@@ -52,8 +52,7 @@ impl Uploader {
     async fn describe(&self, digest: &Digest) -> Result<Option<(Descriptor, Value)>> {
         let document = self.engine.0.catalog.state().document(digest).cloned();
         let Some(document) = document else { return Ok(None) };
-        let wanted = digest.clone();
-        let bytes = self.engine.blocking(move |inner| inner.read_whole(&wanted, MAX_MANIFEST)).await?;
+        let bytes = self.engine.whole(digest, MAX_MANIFEST).await?;
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let media_type = match (value["mediaType"].as_str(), document.as_ref()) {
             (Some(own), _) if !own.is_empty() => MediaType::new(own),

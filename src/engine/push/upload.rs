@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -16,7 +17,7 @@ use crate::domain::manifest::MAX_MANIFEST;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
 use crate::registry::{BlobStream, Mounted, Repository, UploadSession};
 
-/// How often the progress of one blob is told.
+/// How often the progress of one blob is told. What takes less is told of at its end only.
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// Every upload of one engine.
@@ -78,10 +79,11 @@ impl Uploader {
         contents: &Contents,
         there: &HashMap<Digest, UploadState>,
     ) -> Result<()> {
-        self.send_parts(contents, there).await?;
-        let Some(root) = &contents.root else { return Ok(()) };
+        let Some(root) = &contents.root else { return self.send_parts(contents, there).await };
+        let asking = async { Ok(self.is_tagged(name, &root.digest).await) };
+        let ((), is_tagged) = try_join(self.send_parts(contents, there), asking).await?;
         match name.tag() {
-            Some(tag) if self.is_tagged(name, tag, &root.digest).await => Ok(()),
+            Some(_) if is_tagged => Ok(()),
             Some(tag) => self.put(tag.to_owned(), root.clone()).await,
             None => self.put(root.digest.to_string(), root.clone()).await,
         }
@@ -117,8 +119,7 @@ impl Uploader {
 
     /// Stores a document under a tag or its digest.
     pub(super) async fn put(&self, reference: String, document: Descriptor) -> Result<()> {
-        let digest = document.digest.clone();
-        let bytes = self.engine.blocking(move |inner| inner.read_whole(&digest, MAX_MANIFEST)).await?;
+        let bytes = self.engine.whole(&document.digest, MAX_MANIFEST).await?;
         let stored = self.repository.put_manifest(&reference, &document.media_type, bytes.into()).await?;
         match stored == document.digest || !reference.contains(':') {
             true => Ok(()),
@@ -128,9 +129,9 @@ impl Uploader {
         }
     }
 
-    /// Whether a tag stands for a document already. Registries may refuse to have a tag set again, even to what it is.
-    async fn is_tagged(&self, name: &Reference, tag: &str, digest: &Digest) -> bool {
-        let Ok(name) = name.trimmed().with_tag(tag) else { return false };
+    /// Whether a name's tag stands for a document already. Registries may refuse to have a tag set again, even to what it is.
+    async fn is_tagged(&self, name: &Reference, digest: &Digest) -> bool {
+        let Some(Ok(name)) = name.tag().map(|tag| name.trimmed().with_tag(tag)) else { return false };
         self.repository.resolve(&name).await.is_ok_and(|resolved| resolved.descriptor.digest == *digest)
     }
 
@@ -151,9 +152,15 @@ impl Uploader {
             }
             Found::Nowhere(session) => session,
         };
-        self.tell(descriptor, UploadState::Waiting).await;
-        let permit = self.engine.0.uploads.permits.acquire().await;
-        let _permit = permit.map_err(|closed| Error::internal("the daemon uploads no more", closed))?;
+        let permits = &self.engine.0.uploads.permits;
+        let _permit = match permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.tell(descriptor, UploadState::Waiting).await;
+                let permit = permits.acquire().await;
+                permit.map_err(|closed| Error::internal("the daemon uploads no more", closed))?
+            }
+        };
         let open = self.opening(descriptor);
         self.repository.upload(descriptor, session, open).await?;
         self.tell(descriptor, UploadState::Pushed).await;
@@ -186,11 +193,11 @@ impl Uploader {
             let (digest, total) = (blob.digest.clone(), blob.size);
             let opened =
                 async move { Ok::<_, Error>(engine.blob(&digest).await?.stream(offset, u64::MAX, usize::MAX)) };
-            let (mut current, mut last) = (offset, None::<Instant>);
+            let (mut current, mut last) = (offset, Instant::now());
             let told = stream::once(opened).try_flatten().inspect_ok(move |piece| {
                 current += piece.len() as u64;
-                if shown && last.is_none_or(|last| last.elapsed() >= PROGRESS) {
-                    last = Some(Instant::now());
+                if shown && last.elapsed() >= PROGRESS {
+                    last = Instant::now();
                     let state = UploadState::Pushing { current, total };
                     // Progress that a slow client does not take is overtaken by the next.
                     let _ = events.try_send(PushEvent::Blob { digest: blob.digest.clone(), state });

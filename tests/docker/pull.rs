@@ -255,6 +255,23 @@ fn a_download_that_breaks_off_goes_on_where_it_ended() {
 }
 
 #[test]
+fn a_download_that_takes_its_time_is_told_of() {
+    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let content = layer(1_000_000, 1);
+    registry.put_image("team/app", Some("1"), std::slice::from_ref(&content));
+    registry.faults().trickle = Some((150_000, Duration::from_millis(120)));
+    let lines = pull(&daemon.client(), &format!("fromImage={}/team/app:1", registry.host()));
+    let told = lines.iter().filter(|line| line["status"] == "Downloading").map(|line| {
+        let (progress, id) = (&line["progressDetail"], line["id"].as_str().unwrap());
+        assert_eq!((progress["total"].as_u64(), id), (Some(1_000_000), &Digest::of(&content).hex()[..12]));
+        progress["current"].as_u64().unwrap()
+    });
+    let told: Vec<u64> = told.collect();
+    assert!(told.is_sorted() && told.first().is_some_and(|first| (1..1_000_000).contains(first)), "{told:?}");
+    assert!(last(&lines).starts_with("Status: Downloaded newer image"), "{lines:?}");
+}
+
+#[test]
 fn a_download_that_never_gets_on_fails_and_leaves_nothing() {
     let (daemon, registry) = (Daemon::start(), Registry::start());
     registry.put_image("team/app", Some("1"), &[layer(1_000_000, 1)]);

@@ -9,6 +9,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::{Digest, Result};
 
+/// How many are planned before others have their turn: whoever opens a blob asks here, on the runtime's threads too.
+const AT_ONCE: usize = 1024;
+
 /// The files that are still to be unlinked. No call waits for a disk but those that say so.
 #[derive(Default)]
 pub(super) struct Unlinks {
@@ -26,9 +29,11 @@ enum Step {
 impl Unlinks {
     /// Plans to unlink the files of these blobs.
     pub(super) fn plan(&self, digests: &[Digest]) {
-        let mut open = self.open();
-        for digest in digests {
-            open.entry(digest.clone()).or_insert(Step::Planned);
+        for some in digests.chunks(AT_ONCE) {
+            let mut open = self.open();
+            for digest in some {
+                open.entry(digest.clone()).or_insert(Step::Planned);
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! How far a long piece of work is, in one line on a terminal.
 
 use std::io::{IsTerminal, Stderr, Write};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How often the line is drawn.
 const EVERY: Duration = Duration::from_millis(100);
@@ -38,7 +39,7 @@ impl<W: Write> ProgressLine<W> {
     /// Shows that so many bytes of all are done. Cheap where nothing is to be drawn.
     pub fn show(&self, what: &'static str, done: u64, total: u64) {
         // Who finds another thread drawing has nothing to wait for.
-        if let Ok(mut line) = self.0.try_lock() {
+        if let Some(mut line) = self.0.try_lock() {
             line.show(what, done, total, Instant::now());
         }
     }
@@ -46,7 +47,7 @@ impl<W: Write> ProgressLine<W> {
 
 impl<W: Write> Drop for ProgressLine<W> {
     fn drop(&mut self) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).draw("");
+        self.0.get_mut().draw("");
     }
 }
 

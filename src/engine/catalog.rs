@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
@@ -138,12 +140,12 @@ impl Catalog {
 
     /// The present state. Held for moments only, and never across an await.
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Follows the database by one step.
     pub(super) fn apply(&self, applied: Applied) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         state.generation += 1;
         applied.blobs.into_iter().for_each(|(digest, record)| state.add_blob(digest, record));
         applied.documents.into_iter().for_each(|(digest, document)| state.add_document(digest, document));
@@ -168,7 +170,7 @@ impl Catalog {
     /// The images as they are now. Made anew only after a change, and then images that did not change keep what was
     /// rendered of them.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
-        let mut kept = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.snapshot.lock();
         let state = self.state();
         if let Some(snapshot) = kept.as_ref().filter(|snapshot| snapshot.generation == state.generation) {
             return snapshot.clone();
@@ -218,7 +220,7 @@ impl Snapshot {
     pub(super) fn fragment(&self, row: &Row, form: u32, render: impl FnOnce() -> Vec<u8>) -> Bytes {
         let find =
             |fragments: &[(u32, Bytes)]| fragments.iter().find(|(f, _)| *f == form).map(|(_, bytes)| bytes.clone());
-        if let Some(bytes) = find(&row.fragments.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(bytes) = find(&row.fragments.lock()) {
             return bytes;
         }
         // A copy of its own size: what is kept should not keep the room that was there to grow.
@@ -227,7 +229,7 @@ impl Snapshot {
             self.rows.iter().for_each(|row| row.forget());
             self.fragment_bytes.store(bytes.len(), Ordering::Relaxed);
         }
-        let mut fragments = row.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fragments = row.fragments.lock();
         if find(&fragments).is_none() {
             fragments.push((form, bytes.clone()));
         }
@@ -263,15 +265,15 @@ impl Row {
     }
 
     pub(super) fn is_rendered(&self, form: u32) -> bool {
-        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(known, _)| *known == form)
+        self.fragments.lock().iter().any(|(known, _)| *known == form)
     }
 
     fn fragment_bytes(&self) -> usize {
-        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, bytes)| bytes.len()).sum()
+        self.fragments.lock().iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     fn forget(&self) {
-        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.fragments.lock().clear();
     }
 }
 

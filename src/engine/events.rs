@@ -4,7 +4,9 @@
 //! falls behind by more is cut off.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
@@ -61,7 +63,7 @@ impl Default for Events {
 
 impl Events {
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Adds an event and tells everybody.

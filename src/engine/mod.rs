@@ -32,8 +32,10 @@ mod uses;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::domain::{Error, Result};
 use crate::registry::{self, Registries};

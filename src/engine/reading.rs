@@ -4,7 +4,9 @@
 //! where the disk would be waited for is it read off the runtime's threads.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -94,13 +96,13 @@ pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut buffer = self.0.lock().pop().unwrap_or_default();
         buffer.resize(buffer.len().max(len), 0);
         buffer
     }
 
     fn put(&self, buffer: Vec<u8>) {
-        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.0.lock();
         if spare.len() < SPARE && buffer.len() <= LONGEST {
             spare.push(buffer);
         }
@@ -192,6 +194,6 @@ mod tests {
         for _ in 0..10 {
             drop(reading.next().await.unwrap());
         }
-        assert_eq!(spare.0.lock().unwrap().len(), 1);
+        assert_eq!(spare.0.lock().len(), 1);
     }
 }

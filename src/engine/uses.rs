@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::catalog::State;
 use super::collect::is_settled;
@@ -119,6 +120,6 @@ impl Uses {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Edges>> {
-        self.edges.lock().unwrap_or_else(PoisonError::into_inner)
+        self.edges.lock()
     }
 }

@@ -1,6 +1,6 @@
 //! The one way to change what is kept.
 
-use std::sync::{MutexGuard, PoisonError};
+use parking_lot::MutexGuard;
 
 use super::{Inner, catalog};
 use crate::domain::{Digest, Result};
@@ -18,7 +18,7 @@ pub(super) struct Writer<'a> {
 impl Inner {
     /// Waits for the right to change what is kept. Blocks.
     pub(super) fn writer(&self) -> Writer<'_> {
-        let lock = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = self.writing.lock();
         Writer { inner: self, lock: Some(lock), removed: Vec::new() }
     }
 

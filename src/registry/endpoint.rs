@@ -1,8 +1,10 @@
 //! One place that answers for a registry, a mirror of it included, and one credential for it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
@@ -148,7 +150,7 @@ impl Endpoint {
 
     /// Whether it could not be reached a moment ago, so that a mirror that is gone is not waited for with every layer.
     pub fn rests(&self) -> bool {
-        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = *self.lost.lock();
         lost.is_some_and(|lost| lost.elapsed() < REST)
     }
 
@@ -206,7 +208,7 @@ impl Endpoint {
                 Ok(response) => return Ok(response),
                 Err(failure) => {
                     if matches!(failure, Failure::Unreachable(_)) {
-                        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                        *self.lost.lock() = Some(Instant::now());
                     }
                     return Err(failure.into());
                 }

@@ -25,7 +25,9 @@ mod uploads;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -163,7 +165,7 @@ impl Registries {
     }
 
     fn endpoint(&self, url: Url, mirror: bool, credential: Credential) -> Arc<Endpoint> {
-        let mut endpoints = self.inner.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut endpoints = self.inner.endpoints.lock();
         let now = Instant::now();
         let key = (url, mirror, credential);
         if let Some((endpoint, used)) = endpoints.get_mut(&key) {

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -219,8 +221,8 @@ impl Net {
         if is_loopback(host) { Proxies::default() } else { self.proxies.clone() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, u16), (reqwest::Client, Instant)>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<(String, u16), (reqwest::Client, Instant)>> {
+        self.clients.lock()
     }
 
     /// Reads a document that must not be larger than `limit`, undoing a transfer in gzip.

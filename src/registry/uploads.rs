@@ -1,7 +1,9 @@
 //! Writing blobs and manifests.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -278,11 +280,11 @@ struct Opened(Arc<Mutex<Option<BlobStream>>>);
 
 impl Opened {
     fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.0.lock().take();
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        match self.0.lock().as_mut() {
             Some(stream) => stream.poll_next_unpin(context),
             None => Poll::Ready(Some(Err(Error::new(Kind::Cancelled, "the upload was given up")))),
         }
@@ -291,7 +293,7 @@ impl Opened {
 
 impl Drop for Source<'_> {
     fn drop(&mut self) {
-        self.current.get_mut().unwrap_or_else(PoisonError::into_inner).close();
+        self.current.get_mut().close();
     }
 }
 
@@ -305,7 +307,7 @@ impl Source<'_> {
                 .opened(at)
                 .map_err(move |error| {
                     let text = error.public().to_owned();
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    failed.lock().get_or_insert(error);
                     std::io::Error::other(text)
                 })
                 .try_take_while(move |chunk| {
@@ -327,14 +329,13 @@ impl Source<'_> {
     /// The blob from an offset on; what was open for an earlier request is closed.
     fn opened(&self, at: u64) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
         let opened = Opened(Arc::new(Mutex::new(Some((self.open)(at)))));
-        let earlier =
-            std::mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), opened.clone());
+        let earlier = std::mem::replace(&mut *self.current.lock(), opened.clone());
         earlier.close();
         stream::poll_fn(move |context| opened.poll(context))
     }
 
     fn failure(&self) -> Option<Error> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failed.lock().take()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Leases: what an operation in flight reads or writes is not collected while it runs.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::domain::Digest;
 
@@ -86,7 +88,7 @@ impl Leases {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change below is complete before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -100,7 +102,7 @@ impl Lease {
     /// Holds one more blob, whether it is here yet or not. Returns whether it stays if it is here: a collection may have
     /// condemned it a moment ago, and then it counts as gone.
     pub fn hold(&self, digest: &Digest) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         let mut state = self.leases.lock();
         if held.insert(digest.clone()) {
             *state.held.entry(digest.clone()).or_default() += 1;
@@ -113,7 +115,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut all = self.leases.lock();
         let mut was_waited_for = false;
-        for digest in self.held.get_mut().unwrap_or_else(PoisonError::into_inner).drain() {
+        for digest in self.held.get_mut().drain() {
             if let Some(count) = all.held.get_mut(&digest) {
                 *count -= 1;
                 if *count == 0 {

@@ -1,7 +1,9 @@
 //! A store in memory, for tests: the same behaviour without files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, LEAST_PARTIAL, NameRecord, ReadAt, Sources, Staged,
@@ -26,7 +28,7 @@ struct Partials(Arc<Mutex<HashMap<Digest, Arc<[u8]>>>>);
 
 impl Partials {
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<[u8]>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn keep(&self, digest: &Digest, bytes: Arc<[u8]>) {
@@ -55,7 +57,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -83,7 +85,7 @@ impl Content for MemoryStore {
             started_at: now,
             updated_at: now,
         };
-        self.ingests.lock().unwrap_or_else(PoisonError::into_inner).insert(number, status);
+        self.ingests.lock().insert(number, status);
         let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         Ok(Box::new(MemoryIngest {
             bytes: Vec::new(),
@@ -108,7 +110,7 @@ impl Content for MemoryStore {
     }
 
     fn ingests(&self) -> Vec<IngestStatus> {
-        self.ingests.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.ingests.lock().values().cloned().collect()
     }
 }
 
@@ -215,7 +217,7 @@ struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.ingests.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.ingests.lock().remove(&self.number);
     }
 }
 
@@ -223,7 +225,7 @@ impl Ingest for MemoryIngest {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
         self.bytes.extend_from_slice(bytes);
-        let mut ingests = self.registered.ingests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ingests = self.registered.ingests.lock();
         if let Some(status) = ingests.get_mut(&self.registered.number) {
             status.offset = self.bytes.len() as u64;
             status.updated_at = jiff::Timestamp::now();

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use loadline::domain::{Kind, MediaType, Reference};
 use loadline::registry::{Access, Proxies, Registries, Settings};
@@ -62,7 +64,7 @@ impl Proxy {
     }
 
     fn seen(&self) -> Vec<(String, bool)> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().clone()
     }
 }
 
@@ -79,7 +81,7 @@ async fn serve(
     }
     let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
     let at = {
-        let mut seen = seen.lock().unwrap();
+        let mut seen = seen.lock();
         seen.push((line.clone(), false));
         seen.len() - 1
     };
@@ -88,7 +90,7 @@ async fn serve(
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     let Ok(mut inner) = acceptor.accept(stream).await else { return };
-    seen.lock().unwrap()[at].1 = inner.get_ref().1.peer_certificates().is_some();
+    seen.lock()[at].1 = inner.get_ref().1.peer_certificates().is_some();
     let mut registry = TcpStream::connect(behind).await.unwrap();
     let _ = tokio::io::copy_bidirectional(&mut inner, &mut registry).await;
 }

@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -192,7 +194,7 @@ impl Process {
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
         let reader = std::thread::spawn(move || {
             for line in lines.split(b'\n').map_while(Result::ok) {
-                let mut log = written.lock().unwrap();
+                let mut log = written.lock();
                 log.push_str(&String::from_utf8_lossy(&line));
                 log.push('\n');
             }
@@ -225,7 +227,7 @@ impl Process {
     }
 
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.lock().clone()
     }
 }
 

@@ -8,8 +8,10 @@ mod seed;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use axum::Router;
 use axum::http::HeaderMap;
@@ -131,7 +133,7 @@ impl Registry {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        *shared.own.lock().unwrap() = format!("http://{address}");
+        *shared.own.lock() = format!("http://{address}");
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let app = Router::new().fallback(answers::answer).with_state(shared.clone());
         let thread = std::thread::spawn(move || {
@@ -164,17 +166,17 @@ impl Registry {
 
     /// The switches.
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.shared.faults.lock().unwrap()
+        self.shared.faults.lock()
     }
 
     /// The requests so far, oldest first.
     pub fn seen(&self) -> Vec<Seen> {
-        self.shared.seen.lock().unwrap().clone()
+        self.shared.seen.lock().clone()
     }
 
     /// Forgets the requests so far.
     pub fn forget(&self) {
-        self.shared.seen.lock().unwrap().clear();
+        self.shared.seen.lock().clear();
     }
 
     /// How many requests of a method had a target that contains a text.
@@ -192,14 +194,14 @@ impl Registry {
         let bytes = bytes.into();
         let descriptor = Descriptor::new(media_type.clone(), Digest::of(&bytes), bytes.len() as u64);
         let key = (repository.to_owned(), descriptor.digest.to_string());
-        self.shared.stored.lock().unwrap().blobs.insert(key, bytes);
+        self.shared.stored.lock().blobs.insert(key, bytes);
         descriptor
     }
 
     /// Serves bytes under a digest that is not theirs.
     pub fn put_blob_as(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
         let key = (repository.to_owned(), digest.to_string());
-        self.shared.stored.lock().unwrap().blobs.insert(key, bytes.into());
+        self.shared.stored.lock().blobs.insert(key, bytes.into());
     }
 
     /// Stores a manifest or index, and a tag for it if one is given.
@@ -223,7 +225,7 @@ impl Registry {
     ) -> Descriptor {
         let bytes = bytes.into();
         let descriptor = Descriptor::new(media_type.clone(), Digest::of(&bytes), bytes.len() as u64);
-        self.shared.stored.lock().unwrap().store(repository, tag, media_type.as_str(), bytes);
+        self.shared.stored.lock().store(repository, tag, media_type.as_str(), bytes);
         descriptor
     }
 
@@ -244,12 +246,12 @@ impl Registry {
 
     /// A blob that it holds; `None` where it does not.
     pub fn blob(&self, repository: &str, digest: &Digest) -> Option<Bytes> {
-        self.shared.stored.lock().unwrap().blobs.get(&(repository.to_owned(), digest.to_string())).cloned()
+        self.shared.stored.lock().blobs.get(&(repository.to_owned(), digest.to_string())).cloned()
     }
 
     /// A manifest that it holds under a tag or digest, with its type; `None` where it does not.
     pub fn manifest(&self, repository: &str, reference: &str) -> Option<(String, Bytes)> {
-        self.shared.stored.lock().unwrap().find(repository, reference).map(|(media_type, bytes, _)| (media_type, bytes))
+        self.shared.stored.lock().find(repository, reference).map(|(media_type, bytes, _)| (media_type, bytes))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::Progress;
 use crate::archive;
@@ -127,12 +128,12 @@ pub(super) fn in_parallel<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R +
                 };
                 while let Some((number, job)) = take() {
                     let result = work(job);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                    results.lock().push((number, result));
                 }
             });
         }
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut results = results.into_inner();
     results.sort_unstable_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -8,8 +8,10 @@
 //! the digest of the whole tells whether that was right: where it is not, all of it is fetched anew.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -76,7 +78,7 @@ pub(super) struct Fetched {
 impl Fetched {
     /// The blob, for as long as no pull has taken it.
     pub(super) fn staged(&self) -> MutexGuard<'_, Option<Staged>> {
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+        self.staged.lock()
     }
 }
 
@@ -115,7 +117,7 @@ impl Downloads {
         descriptor: &Descriptor,
         is_here: impl FnOnce() -> bool,
     ) -> Boarding {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.flights.lock();
         if let Some(flight) = flights.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.has_failed()) {
             return Boarding::Joined(flight);
         }
@@ -135,7 +137,7 @@ impl Downloads {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.task.abort();
-        let mut flights = self.downloads.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.downloads.flights.lock();
         // A flight that failed may have been followed by another.
         if flights.get(&self.key).is_some_and(|known| std::ptr::eq(known.as_ptr(), self)) {
             flights.remove(&self.key);

@@ -1,7 +1,8 @@
 //! Where in a registry content lies already, so that it need not be sent there again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::super::catalog::State;
 use super::super::summary::Tree;
@@ -25,7 +26,7 @@ pub(super) struct Pushed(Mutex<HashMap<(String, Digest), Reference>>);
 impl Pushed {
     /// Notes that a repository holds blobs.
     pub(super) fn remember<'a>(&self, repository: &Reference, blobs: impl Iterator<Item = &'a Digest>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         for blob in blobs {
             if all.len() >= MAX_REMEMBERED {
                 all.clear();
@@ -36,7 +37,7 @@ impl Pushed {
 
     /// Adds what is remembered of blobs that no image is known to have come with.
     pub(super) fn complete(&self, origins: &mut Origins, name: &Reference, contents: &Contents) {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         for blob in &contents.blobs {
             let digest = &blob.descriptor.digest;
             if let Some(repository) = all.get(&(name.domain().to_owned(), digest.clone()))

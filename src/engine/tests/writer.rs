@@ -1,6 +1,6 @@
 //! Who changes what is kept, and who waits for it.
 
-use std::sync::Condvar;
+use parking_lot::Condvar;
 
 use super::*;
 use crate::domain::Reference;
@@ -56,10 +56,11 @@ impl Store for SlowDisk {
     }
 
     fn erase(&self, removed: &[Digest]) {
-        let mut erasing = self.erasing.lock().unwrap();
+        let mut erasing = self.erasing.lock();
         erasing.begun = true;
         self.changed.notify_all();
-        drop(self.changed.wait_while(erasing, |erasing| !erasing.allowed).unwrap());
+        self.changed.wait_while(&mut erasing, |erasing| !erasing.allowed);
+        drop(erasing);
         self.inner.erase(removed);
     }
 
@@ -86,8 +87,8 @@ async fn nobody_waits_for_files_that_another_removed() {
     let removing = tokio::spawn(async move { removing.remove(APP_ID, force).await });
     let begun = store.clone();
     tokio::task::spawn_blocking(move || {
-        let erasing = begun.erasing.lock().unwrap();
-        drop(begun.changed.wait_while(erasing, |erasing| !erasing.begun).unwrap());
+        let mut erasing = begun.erasing.lock();
+        begun.changed.wait_while(&mut erasing, |erasing| !erasing.begun);
     })
     .await
     .unwrap();
@@ -96,7 +97,7 @@ async fn nobody_waits_for_files_that_another_removed() {
     engine.tag(LEGACY_ID, &name).await.unwrap();
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
     assert!(!removing.is_finished());
-    store.erasing.lock().unwrap().allowed = true;
+    store.erasing.lock().allowed = true;
     store.changed.notify_all();
     removing.await.unwrap().unwrap();
     assert_eq!(ids(&engine, "").len(), 2);

@@ -5,9 +5,9 @@ use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError};
 
 use rustix::fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat2};
 use rustix::io::{ReadWriteFlags, preadv2};
@@ -138,7 +138,7 @@ impl FileIngest {
             started_at: now,
             updated_at: now,
         };
-        root.ingests.lock().unwrap_or_else(PoisonError::into_inner).insert(number, status);
+        root.ingests.lock().insert(number, status);
         let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         Ok(Self {
             staged: StagedFile { root, number, path, placed: false },
@@ -171,7 +171,7 @@ impl FileIngest {
 
     /// Tells in the list of ingests how far this one is.
     fn tell(&self) {
-        let mut ingests = self.staged.root.ingests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ingests = self.staged.root.ingests.lock();
         if let Some(status) = ingests.get_mut(&self.staged.number) {
             status.offset = self.written;
             status.updated_at = jiff::Timestamp::now();
@@ -242,7 +242,7 @@ impl StagedFile {
     }
 
     fn unregister(&self) {
-        self.root.ingests.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.root.ingests.lock().remove(&self.number);
     }
 }
 

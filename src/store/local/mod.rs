@@ -23,8 +23,10 @@ use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::{BlobRecord, Changes, Content, Contents, Ingest, IngestStatus, ReadAt, Store};
 use crate::domain::digest::{Algorithm, Hasher};
@@ -127,7 +129,7 @@ impl LocalStore {
 
     /// Makes files and records agree again after a crash.
     fn reconcile(&self) -> Result<()> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.lock();
         let recorded: HashMap<Digest, BlobRecord> = database.contents()?.blobs.into_iter().collect();
         let mut found = std::collections::HashSet::new();
         for algorithm in Algorithm::ALL {
@@ -232,13 +234,13 @@ impl Content for LocalStore {
     }
 
     fn ingests(&self) -> Vec<IngestStatus> {
-        self.root.ingests.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.root.ingests.lock().values().cloned().collect()
     }
 }
 
 impl Store for LocalStore {
     fn contents(&self) -> Result<Contents> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner).contents()
+        self.database.lock().contents()
     }
 
     fn commit(&self, mut changes: Changes) -> Result<()> {
@@ -251,7 +253,7 @@ impl Store for LocalStore {
         }
         // The slow part, before the lock is taken: other commits go on meanwhile.
         files::sync_staged(&self.root, blobs.iter().map(|(_, _, file)| file))?;
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.lock();
         self.mark_unclean()?;
         let (mut placed, mut records) = (Vec::new(), Vec::with_capacity(blobs.len()));
         let result = (|| {
@@ -299,7 +301,7 @@ impl Store for LocalStore {
     }
 
     fn close(&self) -> Result<()> {
-        let _database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let _database = self.database.lock();
         self.erase(&self.root.unlinks.all());
         files::mark_clean(&self.root.path)?;
         self.clean.store(true, Ordering::Release);

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::files;
 use crate::domain::{Digest, Error, Result};
@@ -160,7 +161,7 @@ impl Partials {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

@@ -5,7 +5,8 @@
 //! what is settled here.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::domain::{Digest, Result};
 
@@ -47,7 +48,7 @@ impl Unlinks {
     pub(super) fn give_up(&self, digest: &Digest) -> bool {
         let mut open = self.open();
         while open.get(digest) == Some(&Step::UnderWay) {
-            open = self.gone.wait(open).unwrap_or_else(PoisonError::into_inner);
+            self.gone.wait(&mut open);
         }
         open.remove(digest).is_some()
     }
@@ -75,7 +76,7 @@ impl Unlinks {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<Digest, Step>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

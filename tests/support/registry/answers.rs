@@ -25,15 +25,15 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map(|target| target.to_string()).unwrap_or_default();
     let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers.clone() };
-    shared.seen.lock().unwrap().push(seen);
+    shared.seen.lock().push(seen);
     let sends_content = matches!(parts.method, Method::PUT | Method::PATCH) && parts.uri.path().contains("/blobs/");
-    if sends_content && shared.faults.lock().unwrap().stall_uploads {
+    if sends_content && shared.faults.lock().stall_uploads {
         return std::future::pending().await;
     }
     let read = tokio::spawn(async move { body.collect().await.map(|body| body.to_bytes()).unwrap_or_default() });
     let body = read.await.unwrap_or_default();
     let response = respond(&shared, &parts, body);
-    let trickle = shared.faults.lock().unwrap().trickle;
+    let trickle = shared.faults.lock().trickle;
     match trickle {
         Some((piece, pause)) => trickled(response, piece, pause),
         None => response,
@@ -44,12 +44,12 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
     let path = parts.uri.path().to_owned();
     let query: HashMap<String, String> =
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let faults = &mut *shared.faults.lock().unwrap();
+    let faults = &mut *shared.faults.lock();
     if path == "/token" {
         return token(faults, &parts.method, &parts.headers, &query, &body);
     }
     if let Some(digest) = path.strip_prefix("/cdn/") {
-        let stored = shared.stored.lock().unwrap();
+        let stored = shared.stored.lock();
         let blob = stored.blobs.iter().find(|((_, own), _)| own == digest).map(|(_, bytes)| bytes.clone());
         let found = blob.or_else(|| Some(stored.manifests.iter().find(|((_, own), _)| own == digest)?.1.1.clone()));
         return found.map_or(StatusCode::NOT_FOUND.into_response(), |bytes| blob_answer(faults, &parts.headers, bytes));
@@ -72,7 +72,7 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
     if rest.is_empty() {
         return "{}".into_response();
     }
-    let stored = &mut *shared.stored.lock().unwrap();
+    let stored = &mut *shared.stored.lock();
     let pieces =
         |middle: &str| rest.rsplit_once(middle).map(|(repository, last)| (repository.to_owned(), last.to_owned()));
     if let Some((repository, id)) = pieces("/blobs/uploads/") {
@@ -143,7 +143,7 @@ fn refusal(faults: &mut Faults, shared: &Shared, headers: &HeaderMap) -> Option<
     let closed = faults.token_user.is_some() || faults.token_anonymous || faults.realm.is_some() || faults.always_401;
     let good = !faults.always_401 && authorization == format!("Bearer {TOKEN}");
     (closed && !good).then(|| {
-        let own = format!("{}/token", shared.own.lock().unwrap());
+        let own = format!("{}/token", shared.own.lock());
         let realm = faults.realm.clone().unwrap_or(own);
         unauthorized(&format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"ignored\""))
     })

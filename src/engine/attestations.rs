@@ -2,9 +2,9 @@
 
 use std::io::{self, BufReader, Read};
 
+use super::catalog::resolve::resolve;
+use super::catalog::tree::Tree;
 use super::inspect::lacks_platform;
-use super::resolve::resolve;
-use super::summary::Tree;
 use super::{Blob, Engine, Inner};
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{Engine, Inner, moment, reading};
+use super::stream::pieces;
+use super::{Engine, Inner, moment};
 use crate::domain::{Digest, Error, Result, StringMap};
 use crate::store::{Lease, ReadAt};
 
@@ -17,7 +18,7 @@ pub struct Blob {
     /// Bytes.
     pub size: u64,
     reader: Arc<dyn ReadAt>,
-    spare: Arc<reading::Spare>,
+    spare: Arc<pieces::Spare>,
     _lease: Lease,
 }
 
@@ -42,7 +43,7 @@ impl Blob {
     /// and never has the runtime wait for a disk.
     pub fn stream(self, offset: u64, len: u64, most: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         let end = offset.saturating_add(len).min(self.size);
-        reading::pieces(self.reader, offset..end, most, self.spare, self._lease)
+        pieces::pieces(self.reader, offset..end, most, self.spare, self._lease)
     }
 }
 
@@ -134,6 +135,6 @@ pub(super) fn read_whole(reader: &dyn ReadAt, limit: u64) -> Result<Vec<u8>> {
         return Err(Error::invalid(format!("document is larger than {limit} bytes")));
     }
     let mut bytes = vec![0; reader.size() as usize];
-    reading::read_full(reader, &mut bytes, 0)?;
+    pieces::read_full(reader, &mut bytes, 0)?;
     Ok(bytes)
 }

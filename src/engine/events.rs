@@ -14,8 +14,8 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::catalog::State;
-use super::resolve::resolve;
-use super::summary::Tree;
+use super::catalog::resolve::resolve;
+use super::catalog::tree::Tree;
 use super::{Engine, Inner};
 use crate::domain::event::{Action, Event};
 use crate::domain::filter::Filters;

@@ -1,8 +1,8 @@
 //! History: the steps that made an image.
 
+use super::catalog::resolve::resolve;
+use super::catalog::tree::Tree;
 use super::inspect::lacks_platform;
-use super::resolve::resolve;
-use super::summary::Tree;
 use super::{Engine, Inner};
 use crate::domain::image::{HistoryItem, ManifestSummary};
 use crate::domain::platform::Matcher;

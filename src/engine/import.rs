@@ -10,9 +10,9 @@ use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::names::name_changes;
-use super::pieces::PieceReader;
-use super::plan::Image;
+use super::graph::image_graph::Image;
+use super::publish::names::name_changes;
+use super::stream::blocking_reader::PieceReader;
 use super::{Engine, Inner, now};
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;

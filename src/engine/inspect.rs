@@ -1,7 +1,7 @@
 //! Inspect: one image in full.
 
-use super::resolve::resolve;
-use super::summary::Tree;
+use super::catalog::resolve::resolve;
+use super::catalog::tree::Tree;
 use super::{Engine, Inner, moment};
 use crate::domain::image::ImageDetail;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};

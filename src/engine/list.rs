@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Engine;
+use super::catalog::resolve::resolve;
+use super::catalog::tree::{Tree, summarize};
 use super::catalog::{Row, Snapshot, State};
-use super::resolve::resolve;
-use super::summary::{Tree, summarize};
 use crate::domain::filter::Filters;
 use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, Reference, Result};

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-use super::names::name_changes;
-use super::pieces::PieceReader;
-use super::plan::{self, Image, Plan};
+use super::graph::image_graph::{self, Image, Plan};
+use super::publish::names::name_changes;
+use super::stream::blocking_reader::PieceReader;
 use super::{Engine, Inner, now};
 use crate::archive::{self, Sink};
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
@@ -210,7 +210,7 @@ impl Loading<'_> {
     }
 }
 
-impl plan::Source for Loading<'_> {
+impl image_graph::Source for Loading<'_> {
     fn size(&self, digest: &Digest) -> Option<u64> {
         match self.staged.get(digest) {
             Some(staged) => Some(staged.size),

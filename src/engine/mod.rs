@@ -7,29 +7,24 @@ mod attestations;
 mod blobs;
 mod catalog;
 pub mod check;
-mod collect;
 mod disk_usage;
 mod events;
+mod gc;
+mod graph;
 mod history;
 mod import;
 mod inspect;
 mod list;
 mod load;
-mod names;
-mod pieces;
-mod plan;
 mod prune;
+mod publish;
 mod pull;
 mod push;
-mod reading;
 mod remote;
 mod remove;
-mod resolve;
 mod save;
-mod summary;
+mod stream;
 mod tag;
-mod uses;
-mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,8 +97,8 @@ struct Inner {
     registries: Registries,
     downloads: Arc<Downloads>,
     uploads: Uploads,
-    spare: Arc<reading::Spare>,
-    uses: uses::Uses,
+    spare: Arc<stream::pieces::Spare>,
+    uses: gc::parents::Uses,
     events: events::Events,
     // Held by the one writer there may be, so that memory follows the database step by step.
     writing: Mutex<()>,
@@ -133,7 +128,7 @@ impl Engine {
             catalog,
             leases: Leases::default(),
             spare: Arc::default(),
-            uses: uses::Uses::default(),
+            uses: gc::parents::Uses::default(),
             events: events::Events::default(),
             writing: Mutex::default(),
         };
@@ -148,7 +143,7 @@ impl Engine {
         // So that the first list does not wait for it.
         drop(inner.catalog.snapshot());
         let inner = Arc::new(inner);
-        collect::start(&inner)?;
+        gc::collect::start(&inner)?;
         Ok(Self(inner))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::catalog::State;
-use super::collect::Sweep;
+use super::gc::collect::Sweep;
 use super::list::narrow;
 use super::remove::{Removed, sweep_of};
 use super::{Engine, Inner};

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Engine;
+use super::catalog::resolve::find_named;
 use super::inspect::lacks_platform;
-use super::resolve::find_named;
 use crate::domain::event::Action;
 use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
 use crate::domain::platform::Matcher;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Engine;
-use super::resolve::find_named;
+use super::catalog::resolve::find_named;
 use crate::domain::event::Action;
 use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential};

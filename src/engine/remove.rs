@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::catalog::State;
-use super::collect::{Sweep, reach};
+use super::catalog::resolve::{Resolved, resolve_target};
+use super::catalog::tree::Tree;
+use super::gc::collect::{Sweep, reach};
 use super::inspect::lacks_platform;
-use super::resolve::{Resolved, resolve_target};
-use super::summary::Tree;
 use super::{Engine, Inner};
 use crate::domain::event::Action;
 use crate::domain::platform::Matcher;

@@ -12,16 +12,16 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
+use super::catalog::resolve::resolve;
 use super::catalog::{State, name_reference};
-use super::resolve::resolve;
-use super::{Engine, Inner, reading};
+use super::stream::pieces::{self, Spare};
+use super::{Engine, Inner};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::event::Action;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
 use crate::store::{Lease, Store};
 use choice::{Chosen, Content, Part};
-use reading::Spare;
 
 /// Names the index that a trimmed one was made of.
 const TRIMMED: &str = "dev.loadline.trimmed-from";
@@ -93,7 +93,7 @@ async fn read(
             opened.map_err(|e| Error::internal("opening content was stopped", e))??
         }
     };
-    Ok(reading::pieces(reader.into(), 0..size, usize::MAX, spare, reading))
+    Ok(pieces::pieces(reader.into(), 0..size, usize::MAX, spare, reading))
 }
 
 /// An image that was asked for.

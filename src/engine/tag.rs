@@ -1,8 +1,8 @@
 //! Tag: one more name for an image.
 
-use super::names::name_changes;
-use super::plan::Image;
-use super::resolve::resolve_target;
+use super::catalog::resolve::resolve_target;
+use super::graph::image_graph::Image;
+use super::publish::names::name_changes;
 use super::{Engine, Inner, now};
 use crate::domain::event::Action;
 use crate::domain::{Error, Reference, Result};

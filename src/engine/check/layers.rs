@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::super::blobs::read_whole;
 use super::super::catalog::Catalog;
-use super::super::summary::Tree;
+use super::super::catalog::tree::Tree;
 use super::content::{Reading, in_parallel};
 use super::{Check, Fault};
 use crate::domain::image::ManifestSummary;

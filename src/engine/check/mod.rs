@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::catalog::Catalog;
-use super::collect::reach;
+use super::gc::collect::reach;
 use super::now;
 use crate::domain::{Digest, Result};
 use crate::store::{BlobRecord, Changes, Contents, Found, Mending, Survey, UnreadableRecord};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::names::name_changes;
-use super::super::plan::{self, Plan};
+use super::super::graph::image_graph::{self, Plan};
+use super::super::publish::names::name_changes;
 use super::super::{Inner, now};
 use super::Landed;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
@@ -83,7 +83,7 @@ impl Source<'_> {
     }
 }
 
-impl plan::Source for Source<'_> {
+impl image_graph::Source for Source<'_> {
     fn size(&self, digest: &Digest) -> Option<u64> {
         if let Some(staged) = self.staged.get(digest) {
             return Some(staged.size);

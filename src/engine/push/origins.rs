@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 
 use super::super::catalog::State;
-use super::super::summary::Tree;
+use super::super::catalog::tree::Tree;
 use super::contents::Contents;
 use crate::domain::image::ManifestSummary;
 use crate::domain::{Digest, Reference};

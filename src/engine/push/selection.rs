@@ -1,8 +1,8 @@
 //! Which manifest of an image is pushed, where that is not all of the image.
 
 use super::super::catalog::State;
+use super::super::catalog::tree::Tree;
 use super::super::inspect::lacks_platform;
-use super::super::summary::Tree;
 use super::contents::is_foreign;
 use crate::domain::image::ManifestSummary;
 use crate::domain::platform::Matcher;

@@ -8,7 +8,7 @@ use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Result, attestation};
 use crate::engine::catalog::State;
-use crate::engine::summary::Tree;
+use crate::engine::catalog::tree::Tree;
 
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 8;

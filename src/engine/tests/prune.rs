@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::Reference;
 use crate::domain::event::Event;
-use crate::engine::collect::Collected;
+use crate::engine::gc::collect::Collected;
 use crate::store::Changes;
 
 fn filters(text: &str) -> Filters {

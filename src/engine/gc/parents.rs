@@ -9,10 +9,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::catalog::State;
-use super::collect::is_settled;
 use crate::domain::Digest;
 use crate::domain::manifest::Document;
+use crate::engine::catalog::State;
+use crate::engine::gc::collect::is_settled;
 use crate::store::Changes;
 
 /// Whether what a document names is kept by it: see [`is_settled`].
@@ -25,7 +25,7 @@ fn counts(state: &State, user: &Document, used: &Digest) -> bool {
 
 /// The users of all content, once they were asked for.
 #[derive(Default)]
-pub(super) struct Uses {
+pub(in crate::engine) struct Uses {
     hasher: RandomState,
     edges: Mutex<Option<Edges>>,
 }
@@ -35,14 +35,14 @@ type Edges = BTreeSet<(u64, Digest)>;
 
 /// What a commit changes here.
 #[derive(Default)]
-pub(super) struct Step {
+pub(in crate::engine) struct Step {
     added: Vec<(u64, Digest)>,
     removed: Vec<(u64, Digest)>,
 }
 
 impl Uses {
     /// What a commit will change. Call it before the catalog follows the commit.
-    pub(super) fn step(&self, state: &State, changes: &Changes) -> Step {
+    pub(in crate::engine) fn step(&self, state: &State, changes: &Changes) -> Step {
         if self.lock().is_none() {
             return Step::default();
         }
@@ -53,7 +53,7 @@ impl Uses {
     }
 
     /// Follows a commit that was made.
-    pub(super) fn follow(&self, step: Step) {
+    pub(in crate::engine) fn follow(&self, step: Step) {
         if let Some(edges) = self.lock().as_mut() {
             edges.extend(step.added);
             for edge in &step.removed {
@@ -65,7 +65,7 @@ impl Uses {
     /// Those of the candidates that are here with no root above them: neither a name nor whatever else `is_root` stands for
     /// keeps them. Content is under the documents that name it, and a referrer is under its subject. No commit may be made
     /// meanwhile.
-    pub(super) fn dead(
+    pub(in crate::engine) fn dead(
         &self,
         state: &State,
         candidates: &HashSet<Digest>,

@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::catalog::State;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
+use crate::engine::catalog::State;
 
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 8;
 
 /// Blobs by digest, wherever they are.
-pub(super) trait Source {
+pub(in crate::engine) trait Source {
     /// The size of a blob; `None` where it is not here.
     fn size(&self, digest: &Digest) -> Option<u64>;
 
@@ -25,22 +25,22 @@ pub(super) trait Source {
 
 /// An image to keep.
 #[derive(Debug)]
-pub(super) struct Image {
-    pub(super) target: Descriptor,
+pub(in crate::engine) struct Image {
+    pub(in crate::engine) target: Descriptor,
     /// Absent where the archive gives no name, or none that is one.
-    pub(super) name: Option<Reference>,
+    pub(in crate::engine) name: Option<Reference>,
 }
 
 /// Everything that will be kept of what an archive or a registry gave.
 #[derive(Default)]
-pub(super) struct Plan {
-    pub(super) images: Vec<Image>,
-    pub(super) documents: Vec<(Digest, Document)>,
-    pub(super) configs: Vec<(Digest, ConfigSummary)>,
+pub(in crate::engine) struct Plan {
+    pub(in crate::engine) images: Vec<Image>,
+    pub(in crate::engine) documents: Vec<(Digest, Document)>,
+    pub(in crate::engine) configs: Vec<(Digest, ConfigSummary)>,
     /// Every blob under an image or a referrer that is here.
-    pub(super) reached: HashSet<Digest>,
+    pub(in crate::engine) reached: HashSet<Digest>,
     /// Those of them that are evidence beside the images. Its subject may go before it comes.
-    pub(super) evidence: Vec<Digest>,
+    pub(in crate::engine) evidence: Vec<Digest>,
     /// Evidence that stands beside the images: its subject, and what it is made of.
     referrers: Vec<(Digest, Plan)>,
     /// Documents that were read, each with the type it was read as: one that is named again and again is read once.
@@ -53,7 +53,12 @@ impl Plan {
     /// # Errors
     /// `InvalidArgument` where the descriptor's blob is not in the archive, a document is malformed, or a blob's size is
     /// not what a descriptor says; `NotFound` where a platform was asked for that the image lacks.
-    pub(super) fn add(&mut self, source: &impl Source, target: Descriptor, platforms: &[Platform]) -> Result<()> {
+    pub(in crate::engine) fn add(
+        &mut self,
+        source: &impl Source,
+        target: Descriptor,
+        platforms: &[Platform],
+    ) -> Result<()> {
         let digest = target.digest.clone();
         if !(target.media_type.is_index() || target.media_type.is_manifest()) {
             let text = format!("archive's index names {digest}, which is no image but {:?}", target.media_type);
@@ -77,7 +82,7 @@ impl Plan {
     }
 
     /// Takes in the evidence whose subject is kept, or is here already. The rest is about nothing and stays out.
-    pub(super) fn settle(&mut self, state: &State) {
+    pub(in crate::engine) fn settle(&mut self, state: &State) {
         let mut waiting = std::mem::take(&mut self.referrers);
         loop {
             let kept = |subject: &Digest| self.reached.contains(subject) || state.blob(subject).is_some();

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 const AHEAD: usize = 4;
 
 /// A stream's pieces as a reader that blocks.
-pub(super) struct PieceReader {
+pub(in crate::engine) struct PieceReader {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
@@ -18,7 +18,7 @@ pub(super) struct PieceReader {
 impl PieceReader {
     /// Reads a stream in a task of its own. When nobody listens to `events` any more, reading fails with
     /// `ConnectionAborted`.
-    pub(super) fn of<E: Send + 'static>(
+    pub(in crate::engine) fn of<E: Send + 'static>(
         stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         events: &mpsc::Sender<E>,
     ) -> Self {

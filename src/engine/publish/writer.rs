@@ -2,14 +2,14 @@
 
 use parking_lot::MutexGuard;
 
-use super::{Inner, catalog};
 use crate::domain::{Digest, Result};
+use crate::engine::{Inner, catalog};
 use crate::store::Changes;
 
 /// The right to change what is kept, which one caller has at a time: nothing changes between what its holder saw and what it
 /// commits. Files of what was removed go when it ends, and who waits for the right does not wait for that.
-pub(super) struct Writer<'a> {
-    pub(super) inner: &'a Inner,
+pub(in crate::engine) struct Writer<'a> {
+    pub(in crate::engine) inner: &'a Inner,
     /// Held until it is dropped.
     lock: Option<MutexGuard<'a, ()>>,
     removed: Vec<Digest>,
@@ -17,20 +17,20 @@ pub(super) struct Writer<'a> {
 
 impl Inner {
     /// Waits for the right to change what is kept. Blocks.
-    pub(super) fn writer(&self) -> Writer<'_> {
+    pub(in crate::engine) fn writer(&self) -> Writer<'_> {
         let lock = self.writing.lock();
         Writer { inner: self, lock: Some(lock), removed: Vec::new() }
     }
 
     /// Makes changes that depend on nothing.
-    pub(super) fn commit(&self, changes: Changes) -> Result<()> {
+    pub(in crate::engine) fn commit(&self, changes: Changes) -> Result<()> {
         self.writer().commit(changes)
     }
 }
 
 impl Writer<'_> {
     /// Makes changes durable, then visible. A failed commit changes nothing.
-    pub(super) fn commit(&mut self, changes: Changes) -> Result<()> {
+    pub(in crate::engine) fn commit(&mut self, changes: Changes) -> Result<()> {
         let applied = catalog::Applied::of(&changes);
         let step = self.inner.uses.step(&self.inner.catalog.state(), &changes);
         let removed = changes.removed.clone();

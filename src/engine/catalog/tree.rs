@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::catalog::{Row, State};
-use super::collect::is_settled;
 use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary, SharedDescriptor};
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Reference, attestation};
+use crate::engine::catalog::{Row, State};
+use crate::engine::gc::collect::is_settled;
 
 /// How deep indexes may be nested before the rest is not looked at.
 const MAX_DEPTH: usize = 8;
@@ -19,12 +19,12 @@ const MAX_VISITS: usize = 4096;
 static HOST: LazyLock<Matcher> = LazyLock::new(Matcher::host);
 
 /// The manifests under an image's target, in order. It is a view of one moment that shares what it holds with the catalog.
-pub(super) struct Tree {
-    pub(super) manifests: Box<[ManifestSummary]>,
+pub(in crate::engine) struct Tree {
+    pub(in crate::engine) manifests: Box<[ManifestSummary]>,
 }
 
 impl Tree {
-    pub(super) fn new(state: &State, target: &Descriptor) -> Self {
+    pub(in crate::engine) fn new(state: &State, target: &Descriptor) -> Self {
         let mut walk = Walk { state, manifests: Vec::new(), visits: 0 };
         match state.document(&target.digest) {
             Some(document) if matches!(**document, Document::Index(_)) => walk.descend(document, 0),
@@ -36,32 +36,32 @@ impl Tree {
     }
 
     /// The image that fits the host best among those whose content is here, or else the first of them.
-    pub(super) fn best(&self) -> Option<&ManifestSummary> {
+    pub(in crate::engine) fn best(&self) -> Option<&ManifestSummary> {
         let here = self.images().filter(|branch| branch.available && branch.config.is_some());
         here.min_by_key(|branch| HOST.rank(&branch.platform()).unwrap_or(usize::MAX))
     }
 
     /// The image that a matcher ranks highest, whether its content is here or not; `None` where none matches.
-    pub(super) fn matching(&self, matcher: &Matcher) -> Option<&ManifestSummary> {
+    pub(in crate::engine) fn matching(&self, matcher: &Matcher) -> Option<&ManifestSummary> {
         let ranked = self.images().filter_map(|branch| Some((matcher.rank(&branch.platform())?, branch)));
         // What is here goes before what is not, when both fit alike.
         ranked.min_by_key(|(rank, branch)| (*rank, !branch.available)).map(|(_, branch)| branch)
     }
 
     /// The images, without attestations and the like.
-    pub(super) fn images(&self) -> impl Iterator<Item = &ManifestSummary> {
+    pub(in crate::engine) fn images(&self) -> impl Iterator<Item = &ManifestSummary> {
         self.manifests.iter().filter(|branch| branch.kind == ManifestKind::Image)
     }
 
     /// The attestation manifests about one manifest, in order.
-    pub(super) fn attestations_of(&self, subject: &Digest) -> impl Iterator<Item = &ManifestSummary> {
+    pub(in crate::engine) fn attestations_of(&self, subject: &Digest) -> impl Iterator<Item = &ManifestSummary> {
         self.manifests
             .iter()
             .filter(move |branch| matches!(&branch.kind, ManifestKind::Attestation(of) if of == subject))
     }
 
     /// Whether as much is here as in another view of the same target, whose documents never change.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(in crate::engine) fn is_same(&self, other: &Self) -> bool {
         let presence = |branch: &ManifestSummary| (branch.available, branch.content_size, branch.config.is_some());
         self.manifests.len() == other.manifests.len()
             && self
@@ -142,7 +142,7 @@ fn branch(state: &State, descriptor: SharedDescriptor) -> ManifestSummary {
 }
 
 /// One row of a list in full, under some of its names.
-pub(super) fn summarize<'a>(row: &'a Row, names: &[Reference]) -> ImageSummary<'a> {
+pub(in crate::engine) fn summarize<'a>(row: &'a Row, names: &[Reference]) -> ImageSummary<'a> {
     ImageSummary {
         target: &row.target,
         created: row.created,

@@ -6,36 +6,36 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Inner;
-use super::catalog::State;
-use super::names::NameChanges;
-use super::writer::Writer;
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Result};
+use crate::engine::Inner;
+use crate::engine::catalog::State;
+use crate::engine::publish::names::NameChanges;
+use crate::engine::publish::writer::Writer;
 use crate::store::Changes;
 
 /// What a collection removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Collected {
-    pub(super) blobs: HashSet<Digest>,
-    pub(super) bytes: u64,
+pub(in crate::engine) struct Collected {
+    pub(in crate::engine) blobs: HashSet<Digest>,
+    pub(in crate::engine) bytes: u64,
 }
 
 /// What a collection is to do.
 #[derive(Default)]
-pub(super) struct Sweep {
+pub(in crate::engine) struct Sweep {
     /// Look at these blobs only; at all where absent.
-    pub(super) candidates: Option<HashSet<Digest>>,
+    pub(in crate::engine) candidates: Option<HashSet<Digest>>,
     /// Names that change in the same step: no crash leaves one without the other.
-    pub(super) names: NameChanges,
+    pub(in crate::engine) names: NameChanges,
     /// Targets that no name points at after that.
-    pub(super) unnamed: HashSet<Digest>,
+    pub(in crate::engine) unnamed: HashSet<Digest>,
     /// A manifest that is to go although the tree under this target holds it.
-    pub(super) pruned: Option<(Digest, Digest)>,
+    pub(in crate::engine) pruned: Option<(Digest, Digest)>,
 }
 
 /// Starts the thread that removes what collections had left for leases, once these end. It ends with the engine.
-pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
+pub(in crate::engine) fn start(inner: &Arc<Inner>) -> Result<()> {
     let (released, inner) = (inner.leases.released(), Arc::downgrade(inner));
     let work = move || {
         for () in released {
@@ -51,7 +51,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
 
 impl Inner {
     /// Removes what was left because it was held, and is not any more.
-    pub(super) fn collect_postponed(&self) -> Result<()> {
+    pub(in crate::engine) fn collect_postponed(&self) -> Result<()> {
         // Held first: whoever finds nothing postponed then knows that all of it was seen to.
         let mut writer = self.writer();
         // Evidence may have come meanwhile about what was left.
@@ -63,7 +63,7 @@ impl Inner {
     }
 
     /// Removes what does not live, of the candidates or of everything.
-    pub(super) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
+    pub(in crate::engine) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
         let mut writer = self.writer();
         let candidates = candidates.map(|candidates| candidates.iter().cloned().collect());
         writer.sweep(Sweep { candidates, ..Sweep::default() })
@@ -72,7 +72,7 @@ impl Inner {
 
 impl Writer<'_> {
     /// Removes what does not live, and changes names with it.
-    pub(super) fn sweep(&mut self, sweep: Sweep) -> Result<Collected> {
+    pub(in crate::engine) fn sweep(&mut self, sweep: Sweep) -> Result<Collected> {
         let inner = self.inner;
         let (doomed, bytes) = {
             let state = inner.catalog.state();
@@ -138,13 +138,13 @@ fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
 
 /// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is parsed,
 /// which is when an image is whole. Until then it is what a load left that did not come to its end.
-pub(super) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
+pub(in crate::engine) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
     let kind = &descriptor.media_type;
     !(kind.is_index() || kind.is_manifest()) || state.document(&descriptor.digest).is_some()
 }
 
 /// Everything under the roots and their referrers. What is cut is not reached, and nothing through it but its referrers.
-pub(super) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> HashSet<Digest> {
+pub(in crate::engine) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> HashSet<Digest> {
     let (mut reached, mut was_cut) = (HashSet::new(), false);
     let mut next = roots;
     while let Some(digest) = next.pop() {

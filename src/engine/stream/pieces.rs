@@ -29,7 +29,7 @@ const SPARE: usize = 8;
 /// The bytes in a range, in pieces of at most `most`. What is `held` lives as long as the stream.
 ///
 /// The stream fails with `DataLoss` where the content ends before the range does.
-pub(super) fn pieces(
+pub(in crate::engine) fn pieces(
     reader: Arc<dyn ReadAt>,
     range: Range<u64>,
     most: usize,
@@ -79,7 +79,7 @@ impl<H> Reading<H> {
 ///
 /// # Errors
 /// `DataLoss` where the content ends before.
-pub(super) fn read_full(reader: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<()> {
+pub(in crate::engine) fn read_full(reader: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
         match reader.read_at(&mut buffer[filled..], offset + filled as u64)? {
@@ -92,7 +92,7 @@ pub(super) fn read_full(reader: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> 
 
 /// Buffers that pieces were in, for further pieces of any content.
 #[derive(Default)]
-pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(in crate::engine) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {

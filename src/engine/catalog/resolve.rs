@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use super::catalog::{State, name_reference};
-use super::summary::Tree;
 use crate::domain::reference::ImageName;
 use crate::domain::{Digest, Error, Reference, Result};
+use crate::engine::catalog::tree::Tree;
+use crate::engine::catalog::{State, name_reference};
 use crate::store::NameRecord;
 
 /// An image that was found.
-pub(super) struct Resolved {
+pub(in crate::engine) struct Resolved {
     /// What the name that was used points at.
-    pub(super) record: Arc<NameRecord>,
+    pub(in crate::engine) record: Arc<NameRecord>,
     /// All names of the image, sorted; empty where it is dangling.
-    pub(super) names: Vec<Reference>,
+    pub(in crate::engine) names: Vec<Reference>,
     /// The name by which it was found; absent where that was an ID.
-    pub(super) by_name: Option<Reference>,
+    pub(in crate::engine) by_name: Option<Reference>,
 }
 
 /// Finds an image by name, by `name@digest`, by its digest, by a unique prefix of that, or by the full digest of a
@@ -23,12 +23,12 @@ pub(super) struct Resolved {
 ///
 /// # Errors
 /// `InvalidArgument` where the text is no name; `NotFound` where there is no such image, or a prefix fits several.
-pub(super) fn resolve(state: &State, text: &str) -> Result<Resolved> {
+pub(in crate::engine) fn resolve(state: &State, text: &str) -> Result<Resolved> {
     find(state, text, Reach::Contents)
 }
 
 /// The same for what changes or sends an image, which is not found by what is under it.
-pub(super) fn resolve_target(state: &State, text: &str) -> Result<Resolved> {
+pub(in crate::engine) fn resolve_target(state: &State, text: &str) -> Result<Resolved> {
     find(state, text, Reach::Targets)
 }
 
@@ -83,12 +83,12 @@ impl Resolved {
     }
 
     /// The names as lists show them: with their tags, or the digest that they were pulled by.
-    pub(super) fn repo_tags(&self) -> Vec<String> {
+    pub(in crate::engine) fn repo_tags(&self) -> Vec<String> {
         self.names.iter().map(Reference::familiar).collect()
     }
 
     /// Every repository of the image with its digest.
-    pub(super) fn repo_digests(&self) -> Vec<String> {
+    pub(in crate::engine) fn repo_digests(&self) -> Vec<String> {
         let digest = &self.record.target.digest;
         let mut all: Vec<String> =
             self.names.iter().map(|name| name.trimmed().with_digest(digest.clone()).familiar()).collect();
@@ -98,7 +98,7 @@ impl Resolved {
 }
 
 /// What a reference points at; `None` where it is no name of an image.
-pub(super) fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
+pub(in crate::engine) fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
     if let Some(record) = state.name(&reference.to_string()) {
         return Some(record.clone());
     }

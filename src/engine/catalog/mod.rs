@@ -3,6 +3,9 @@
 //! What a digest was parsed to never changes, so it is parsed once, when it arrives. Presence and names do change, always
 //! after the database and in the same step. A generation number moves with every change.
 
+pub(in crate::engine) mod resolve;
+pub(in crate::engine) mod tree;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -12,17 +15,17 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
-use super::summary::Tree;
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
 use crate::domain::{Descriptor, Digest, Reference};
+use crate::engine::catalog::tree::Tree;
 use crate::store::{BlobRecord, Changes, Contents, NameRecord, Sources};
 
 /// How many bytes of rendered images are kept. Ten thousand images of three platforms take about half of it.
 const FRAGMENT_BUDGET: usize = 96 << 20;
 
 /// See the module's text.
-pub(super) struct Catalog {
+pub(in crate::engine) struct Catalog {
     state: RwLock<State>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -55,8 +58,8 @@ impl Hasher for FirstBytes {
 
 /// One state of everything.
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) generation: u64,
+pub(in crate::engine) struct State {
+    pub(in crate::engine) generation: u64,
     blobs: ByDigest<Entry>,
     /// Full names, or for an image without one the digest of its target.
     names: BTreeMap<String, Arc<NameRecord>>,
@@ -70,37 +73,37 @@ pub(super) struct State {
 
 /// A blob that is here, with what was read from it. The bytes of one may be read both ways: whoever makes an image decides
 /// what its descriptors call them.
-pub(super) struct Entry {
-    pub(super) record: BlobRecord,
-    pub(super) document: Option<Arc<Document>>,
-    pub(super) config: Option<Arc<ConfigSummary>>,
+pub(in crate::engine) struct Entry {
+    pub(in crate::engine) record: BlobRecord,
+    pub(in crate::engine) document: Option<Arc<Document>>,
+    pub(in crate::engine) config: Option<Arc<ConfigSummary>>,
 }
 
 /// The images of one generation, newest first.
-pub(super) struct Snapshot {
+pub(in crate::engine) struct Snapshot {
     generation: u64,
-    pub(super) rows: Vec<Arc<Row>>,
+    pub(in crate::engine) rows: Vec<Arc<Row>>,
     /// How many bytes of the rows' fragments are kept.
     fragment_bytes: AtomicUsize,
 }
 
 /// One image in a snapshot.
-pub(super) struct Row {
-    pub(super) target: Descriptor,
+pub(in crate::engine) struct Row {
+    pub(in crate::engine) target: Descriptor,
     /// Seconds since the Unix epoch.
-    pub(super) created: i64,
+    pub(in crate::engine) created: i64,
     /// The configuration that stands for the image; absent where none is here.
-    pub(super) config: Option<Arc<ConfigSummary>>,
+    pub(in crate::engine) config: Option<Arc<ConfigSummary>>,
     /// Its names, sorted; empty where it is dangling.
-    pub(super) names: Vec<Reference>,
-    pub(super) tree: Tree,
+    pub(in crate::engine) names: Vec<Reference>,
+    pub(in crate::engine) tree: Tree,
     /// The repositories that it was pulled from.
-    pub(super) sources: Sources,
+    pub(in crate::engine) sources: Sources,
     fragments: Mutex<Vec<(u32, Bytes)>>,
 }
 
 /// The part of changes that memory follows.
-pub(super) struct Applied {
+pub(in crate::engine) struct Applied {
     blobs: Vec<(Digest, BlobRecord)>,
     documents: Vec<(Digest, Document)>,
     configs: Vec<(Digest, ConfigSummary)>,
@@ -111,7 +114,7 @@ pub(super) struct Applied {
 
 impl Applied {
     /// What changes will do to memory once they are durable.
-    pub(super) fn of(changes: &Changes) -> Self {
+    pub(in crate::engine) fn of(changes: &Changes) -> Self {
         let blob = |digest: &Digest, size| (digest.clone(), BlobRecord { size, created_at: changes.now });
         Self {
             blobs: changes.blobs.iter().map(|staged| blob(&staged.digest, staged.size)).collect(),
@@ -125,7 +128,7 @@ impl Applied {
 }
 
 impl Catalog {
-    pub(super) fn new(contents: Contents) -> Self {
+    pub(in crate::engine) fn new(contents: Contents) -> Self {
         let mut state = State::default();
         state.blobs.reserve(contents.blobs.len());
         contents.blobs.into_iter().for_each(|(digest, record)| state.add_blob(digest, record));
@@ -139,12 +142,12 @@ impl Catalog {
     }
 
     /// The present state. Held for moments only, and never across an await.
-    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(in crate::engine) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read()
     }
 
     /// Follows the database by one step.
-    pub(super) fn apply(&self, applied: Applied) {
+    pub(in crate::engine) fn apply(&self, applied: Applied) {
         let mut state = self.state.write();
         state.generation += 1;
         applied.blobs.into_iter().for_each(|(digest, record)| state.add_blob(digest, record));
@@ -163,13 +166,13 @@ impl Catalog {
     }
 
     /// How many images there are.
-    pub(super) fn image_count(&self) -> usize {
+    pub(in crate::engine) fn image_count(&self) -> usize {
         self.state().targets.len()
     }
 
     /// The images as they are now. Made anew only after a change, and then images that did not change keep what was
     /// rendered of them.
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+    pub(in crate::engine) fn snapshot(&self) -> Arc<Snapshot> {
         let mut kept = self.snapshot.lock();
         let state = self.state();
         if let Some(snapshot) = kept.as_ref().filter(|snapshot| snapshot.generation == state.generation) {
@@ -217,7 +220,7 @@ fn collect_by_two<T: Sync, R: Send>(items: &[T], make: &(impl Fn(&T) -> Option<R
 
 impl Snapshot {
     /// The rendered form of a row, from memory where it was rendered before.
-    pub(super) fn fragment(&self, row: &Row, form: u32, render: impl FnOnce() -> Vec<u8>) -> Bytes {
+    pub(in crate::engine) fn fragment(&self, row: &Row, form: u32, render: impl FnOnce() -> Vec<u8>) -> Bytes {
         let find =
             |fragments: &[(u32, Bytes)]| fragments.iter().find(|(f, _)| *f == form).map(|(_, bytes)| bytes.clone());
         if let Some(bytes) = find(&row.fragments.lock()) {
@@ -264,7 +267,7 @@ impl Row {
             && self.tree.is_same(&other.tree)
     }
 
-    pub(super) fn is_rendered(&self, form: u32) -> bool {
+    pub(in crate::engine) fn is_rendered(&self, form: u32) -> bool {
         self.fragments.lock().iter().any(|(known, _)| *known == form)
     }
 
@@ -278,38 +281,38 @@ impl Row {
 }
 
 /// A stored name as a reference; `None` for the entry that keeps an image without a name.
-pub(super) fn name_reference(name: &str) -> Option<Reference> {
+pub(in crate::engine) fn name_reference(name: &str) -> Option<Reference> {
     if is_dangling(name) { None } else { Reference::parse(name).ok() }
 }
 
 /// Whether a stored name only keeps an image that has no other.
-pub(super) fn is_dangling(name: &str) -> bool {
+pub(in crate::engine) fn is_dangling(name: &str) -> bool {
     name.parse::<Digest>().is_ok()
 }
 
 impl State {
     /// A blob with what was read from it; `None` where it is not here.
-    pub(super) fn entry(&self, digest: &Digest) -> Option<&Entry> {
+    pub(in crate::engine) fn entry(&self, digest: &Digest) -> Option<&Entry> {
         self.blobs.get(digest)
     }
 
     /// What is known of a blob; `None` where it is not here.
-    pub(super) fn blob(&self, digest: &Digest) -> Option<BlobRecord> {
+    pub(in crate::engine) fn blob(&self, digest: &Digest) -> Option<BlobRecord> {
         Some(self.entry(digest)?.record)
     }
 
     /// Every blob that is here, in no order.
-    pub(super) fn blobs(&self) -> impl Iterator<Item = (&Digest, &BlobRecord)> {
+    pub(in crate::engine) fn blobs(&self) -> impl Iterator<Item = (&Digest, &BlobRecord)> {
         self.blobs.iter().map(|(digest, entry)| (digest, &entry.record))
     }
 
     /// A parsed index or manifest; `None` where its blob is not here.
-    pub(super) fn document(&self, digest: &Digest) -> Option<&Arc<Document>> {
+    pub(in crate::engine) fn document(&self, digest: &Digest) -> Option<&Arc<Document>> {
         self.entry(digest)?.document.as_ref()
     }
 
     /// A parsed manifest; `None` where its blob is not here or is an index.
-    pub(super) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
+    pub(in crate::engine) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
         match self.document(digest)?.as_ref() {
             Document::Manifest(manifest) => Some(manifest),
             Document::Index(_) => None,
@@ -317,46 +320,49 @@ impl State {
     }
 
     /// What a stored name points at.
-    pub(super) fn name(&self, name: &str) -> Option<&Arc<NameRecord>> {
+    pub(in crate::engine) fn name(&self, name: &str) -> Option<&Arc<NameRecord>> {
         self.names.get(name)
     }
 
     /// The repositories that an image was pulled from; none where it came otherwise.
-    pub(super) fn sources(&self, target: &Digest) -> &[String] {
+    pub(in crate::engine) fn sources(&self, target: &Digest) -> &[String] {
         self.sources.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Every name, in order.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &Arc<NameRecord>)> {
+    pub(in crate::engine) fn names(&self) -> impl Iterator<Item = (&str, &Arc<NameRecord>)> {
         self.names.iter().map(|(name, record)| (name.as_str(), record))
     }
 
     /// Whether a name points at the digest.
-    pub(super) fn is_target(&self, digest: &Digest) -> bool {
+    pub(in crate::engine) fn is_target(&self, digest: &Digest) -> bool {
         self.targets.contains_key(digest)
     }
 
     /// The digests that names point at, in no order.
-    pub(super) fn targets(&self) -> impl Iterator<Item = &Digest> {
+    pub(in crate::engine) fn targets(&self) -> impl Iterator<Item = &Digest> {
         self.targets.keys()
     }
 
     /// The stored names of a target, in order; none where it is no image.
-    pub(super) fn names_of(&self, target: &Digest) -> Vec<&str> {
+    pub(in crate::engine) fn names_of(&self, target: &Digest) -> Vec<&str> {
         let mut names: Vec<&str> = self.targets.get(target).into_iter().flatten().map(String::as_str).collect();
         names.sort_unstable();
         names
     }
 
     /// The documents here whose subject is the digest, in the order of their own digests.
-    pub(super) fn referrers(&self, subject: &Digest) -> Vec<&Digest> {
+    pub(in crate::engine) fn referrers(&self, subject: &Digest) -> Vec<&Digest> {
         let mut referrers: Vec<&Digest> = self.referrers.get(subject).into_iter().flatten().collect();
         referrers.sort_unstable();
         referrers
     }
 
     /// Referrers that hold statements about the subject, with their digests.
-    pub(super) fn attesting_referrers(&self, subject: &Digest) -> impl Iterator<Item = (&Digest, &Manifest)> {
+    pub(in crate::engine) fn attesting_referrers(
+        &self,
+        subject: &Digest,
+    ) -> impl Iterator<Item = (&Digest, &Manifest)> {
         self.referrers(subject)
             .into_iter()
             .filter_map(|digest| Some((digest, self.manifest(digest)?)))

@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::catalog::{State, is_dangling};
-use super::plan::Image;
 use crate::domain::Digest;
+use crate::engine::catalog::{State, is_dangling};
+use crate::engine::graph::image_graph::Image;
 use crate::store::NameRecord;
 
 /// Names that are set, or removed where the record is absent.
-pub(super) type NameChanges = Vec<(String, Option<NameRecord>)>;
+pub(in crate::engine) type NameChanges = Vec<(String, Option<NameRecord>)>;
 
 /// The names that images get, and what becomes of those that pointed elsewhere: an image that loses its last name is kept
 /// under its digest, and one that gets a name no longer needs that.
-pub(super) fn name_changes(state: &State, images: &[Image], now: i64) -> NameChanges {
+pub(in crate::engine) fn name_changes(state: &State, images: &[Image], now: i64) -> NameChanges {
     let mut changes = NameChanges::new();
     let mut named: HashMap<String, Digest> = HashMap::new();
     for image in images {

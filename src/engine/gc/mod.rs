@@ -1,0 +1,4 @@
+//! Collection of content that nothing refers to.
+
+pub(super) mod collect;
+pub(super) mod parents;

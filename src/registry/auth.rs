@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::Credential;
+use super::credential::Login;
 use super::policy::{same_site, shown};
 use super::refusal::{self, MAX_ERROR};
 use super::transport::{Failure, Net, Outgoing};
@@ -36,7 +36,7 @@ const LONGEST_LIFE: u64 = 3600;
 
 /// How one registry lets one credential in, as far as it is known.
 pub(super) struct Auth {
-    credential: Credential,
+    credential: Login,
     state: Mutex<State>,
     /// Parallel downloads ask for one token, not for one each.
     asking: Semaphore,
@@ -80,17 +80,17 @@ struct Wire {
 }
 
 impl Auth {
-    pub fn new(credential: Credential) -> Self {
+    pub fn new(credential: Login) -> Self {
         Self { credential, state: Mutex::default(), asking: Semaphore::new(1) }
     }
 
     pub fn is_anonymous(&self) -> bool {
-        self.credential == Credential::Anonymous
+        self.credential == Login::Anonymous
     }
 
     /// What to send with a request of a scope before the registry has asked; `None` where nothing is known to be needed.
     pub async fn ready(&self, net: &Net, scopes: &[String]) -> Result<Option<HeaderValue>, Failure> {
-        if let Credential::RegistryToken(token) = &self.credential {
+        if let Login::RegistryToken(token) = &self.credential {
             return bearer(token.reveal()).map(Some);
         }
         let challenge = self.lock().challenge.clone();
@@ -102,11 +102,11 @@ impl Auth {
 
     /// The access token for a scope; empty where none is needed as far as is known, `None` where it is to be got yet.
     pub fn token_at_hand(&self, scopes: &[String]) -> Option<Secret> {
-        if let Credential::RegistryToken(token) = &self.credential {
+        if let Login::RegistryToken(token) = &self.credential {
             return Some(token.clone());
         }
         let known = self.lock().challenge.is_some();
-        if !known && self.credential == Credential::Anonymous {
+        if !known && self.credential == Login::Anonymous {
             return Some(Secret::new(""));
         }
         let header = self.cached(&scopes.join(" "))?;
@@ -122,7 +122,7 @@ impl Auth {
         scopes: &[String],
         tried: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Failure> {
-        if matches!(self.credential, Credential::RegistryToken(_)) {
+        if matches!(self.credential, Login::RegistryToken(_)) {
             return Ok(None);
         }
         let Some(challenge) = choose(home, response.headers(), net)? else { return Ok(None) };
@@ -143,7 +143,7 @@ impl Auth {
     async fn meet(&self, net: &Net, challenge: &Challenge, scopes: &[String]) -> Result<Option<HeaderValue>, Failure> {
         if matches!(challenge, Challenge::Basic) {
             return match &self.credential {
-                Credential::Basic { username, password } => basic(username, password).map(Some),
+                Login::Basic { username, password } => basic(username, password).map(Some),
                 _ => Ok(None),
             };
         }
@@ -173,7 +173,7 @@ impl Auth {
     /// registry has no such service.
     pub async fn log_in(&self, net: &Net, home: &Url, response: &Response) -> Result<Option<Granted>, Failure> {
         match choose(home, response.headers(), net)? {
-            Some(Challenge::Bearer { realm, own: false, .. }) if self.credential != Credential::Anonymous => {
+            Some(Challenge::Bearer { realm, own: false, .. }) if self.credential != Login::Anonymous => {
                 let text =
                     format!("{}: the registry's token service is of another site, no password is sent", shown(&realm));
                 Err(Failure::Refused(Error::new(Kind::PermissionDenied, text)))
@@ -193,8 +193,8 @@ impl Auth {
         let Challenge::Bearer { realm, service, own } = challenge else {
             return Err(Failure::Refused(Error::internal("a token was asked of no service", "basic challenge")));
         };
-        let credential = if *own { &self.credential } else { &Credential::Anonymous };
-        if !*own && self.credential != Credential::Anonymous {
+        let credential = if *own { &self.credential } else { &Login::Anonymous };
+        if !*own && self.credential != Login::Anonymous {
             let realm = shown(realm);
             tracing::warn!(registry.realm = realm, "a token service of another site is asked without the credential");
         }
@@ -204,7 +204,7 @@ impl Auth {
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let mut authorization = None;
         let form;
-        let body: Option<Box<super::transport::Outbound<'_>>> = if let Credential::IdentityToken(token) = credential {
+        let body: Option<Box<super::transport::Outbound<'_>>> = if let Login::IdentityToken(token) = credential {
             let scope = scopes.join(" ");
             fields.extend([("client_id", "loadline"), ("grant_type", "refresh_token"), ("scope", &scope)]);
             fields.push(("refresh_token", token.reveal()));
@@ -213,7 +213,7 @@ impl Auth {
             Some(Box::new(|_: &_| form.clone().into()))
         } else {
             fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
-            if let Credential::Basic { username, password } = credential {
+            if let Login::Basic { username, password } = credential {
                 fields.push(("account", username));
                 if offline {
                     fields.extend([("client_id", "loadline"), ("offline_token", "true")]);

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::auth::Auth;
-use super::credential::Credential;
+use super::credential::Login;
 use super::oci;
 use super::policy::{same_origin, shown};
 use super::transport::{Failure, Net, Outbound, Outgoing};
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
 
 impl Endpoint {
     /// A registry or, with `mirror`, a place that answers for it and gets no credential.
-    pub fn new(net: Arc<Net>, url: Url, mirror: bool, credential: Credential) -> Self {
+    pub fn new(net: Arc<Net>, url: Url, mirror: bool, credential: Login) -> Self {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(80));
         let plain_allowed = !mirror && net.policy.allows_plain(host, port);
         let scheme = match (plain_allowed, url.scheme()) {
@@ -97,7 +97,7 @@ impl Endpoint {
         // Both are possible for URLs of https and http.
         let _ = plain.set_scheme("http");
         let _ = plain.set_port(port);
-        let auth = Auth::new(if mirror { Credential::Anonymous } else { credential });
+        let auth = Auth::new(if mirror { Login::Anonymous } else { credential });
         Self {
             net,
             auth,

@@ -2,14 +2,15 @@
 
 use reqwest::Url;
 
+use super::policy::same_origin;
 use crate::domain::error::{Error, Result};
 
 /// The domain of names without one.
 pub(super) const HUB_NAME: &str = "docker.io";
 /// The host that serves them.
 pub(super) const HUB_HOST: &str = "registry-1.docker.io";
-/// What clients write for Docker Hub where they log in.
-const HUB_LOGINS: [&str; 4] = [HUB_NAME, "index.docker.io", HUB_HOST, ""];
+/// Every host that is Docker Hub, as clients and credential stores write it.
+const HUB_HOSTS: [&str; 5] = [HUB_NAME, "index.docker.io", HUB_HOST, "registry.hub.docker.com", "hub.docker.com"];
 
 /// The https URL of the registry that serves a domain.
 ///
@@ -24,15 +25,31 @@ pub(super) fn url_of(domain: &str) -> Result<Url> {
     url.ok_or_else(|| Error::invalid(format!("invalid registry {domain:?}")))
 }
 
-/// The URL of the registry that a client logs in to: a host with or without port, or a URL whose path is not looked at.
+/// The https URL of the registry that a client's `serveraddress` names: a host with or without port, or a URL, of which
+/// scheme and path are ignored, as Docker ignores them. Empty is Docker Hub.
 ///
 /// # Errors
 /// `InvalidArgument` where it is neither.
-pub(super) fn url_of_login(server: &str) -> Result<Url> {
+pub(super) fn url_of_server(server: &str) -> Result<Url> {
     let server = server.trim();
-    let host = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://")).unwrap_or(server);
-    let host = host.split('/').next().unwrap_or_default();
-    url_of(if HUB_LOGINS.contains(&host) { HUB_NAME } else { host })
+    let host = match server.split_once("://") {
+        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            rest.split('/').next().unwrap_or_default()
+        }
+        Some(_) => server,
+        None => server.split('/').next().unwrap_or_default(),
+    };
+    let url = url_of(if host.is_empty() { HUB_NAME } else { host })?;
+    if is_hub(&url) { url_of(HUB_NAME) } else { Ok(url) }
+}
+
+/// Whether two registries' URLs are of one registry: the same host and port, or two names of Docker Hub.
+pub(super) fn same_registry(a: &Url, b: &Url) -> bool {
+    same_origin(a, b) || (is_hub(a) && is_hub(b))
+}
+
+fn is_hub(url: &Url) -> bool {
+    url.port().is_none() && url.host_str().is_some_and(|host| HUB_HOSTS.contains(&host))
 }
 
 /// A mirror's URL, ending with a slash.
@@ -67,15 +84,21 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_for_a_host() {
+    fn a_server_address_names_a_registry() {
         for (server, url) in [
             ("", "https://registry-1.docker.io/"),
             ("https://index.docker.io/v1/", "https://registry-1.docker.io/"),
+            ("Index.Docker.IO", "https://registry-1.docker.io/"),
+            ("registry.hub.docker.com", "https://registry-1.docker.io/"),
+            ("docker.io:5000", "https://docker.io:5000/"),
             ("127.0.0.1:5000", "https://127.0.0.1:5000/"),
+            ("HTTPS://reg.example", "https://reg.example/"),
             ("http://reg.example:5000/v2/", "https://reg.example:5000/"),
         ] {
-            assert_eq!(url_of_login(server).unwrap().as_str(), url);
+            assert_eq!(url_of_server(server).unwrap().as_str(), url);
         }
-        assert!(url_of_login("https://user:pass@reg.example").is_err());
+        for server in ["https://user:pass@reg.example", "ftp://reg.example", "reg example"] {
+            assert!(url_of_server(server).is_err(), "{server}");
+        }
     }
 }

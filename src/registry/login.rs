@@ -17,7 +17,9 @@ impl Registries {
     /// `Unauthenticated` where it does not; `Unavailable` where the registry cannot be asked.
     pub async fn login(&self, server: &str, credential: &Credential) -> Result<LoginOutcome> {
         // Not from the cache: an earlier token must not stand in for the password.
-        let endpoint = Endpoint::new(self.net(), hosts::url_of_login(server)?, false, credential.clone());
+        let registry = hosts::url_of_server(server)?;
+        let login = credential.for_registry(&registry);
+        let endpoint = Endpoint::new(self.net(), registry, false, login);
         let net = &endpoint.net;
         let home = endpoint.base().await?;
         let url = home.join("v2/").map_err(|cause| Error::internal("making a URL", cause))?;

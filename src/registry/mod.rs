@@ -41,6 +41,7 @@ pub use settings::{Proxies, Settings, Timeouts};
 
 use crate::domain::error::Result;
 use crate::domain::{Descriptor, Reference, Secret};
+use credential::Login;
 use endpoint::Endpoint;
 use transport::Net;
 
@@ -71,8 +72,8 @@ struct Shared {
     endpoints: Mutex<Endpoints>,
 }
 
-/// By URL, whether it is a mirror, and credential; with the time of the last use.
-type Endpoints = HashMap<(Url, bool, Credential), (Arc<Endpoint>, Instant)>;
+/// By URL, whether it is a mirror, and what it is sent; with the time of the last use.
+type Endpoints = HashMap<(Url, bool, Login), (Arc<Endpoint>, Instant)>;
 
 /// What a registry said to a login.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,16 +159,18 @@ impl Registries {
             Access::Pull => "pull",
             Access::Push => "pull,push",
         };
-        let mirrors = mirrors.iter().map(|url| self.endpoint(url.clone(), true, Credential::Anonymous)).collect();
-        let origin = self.endpoint(hosts::url_of(name.domain())?, false, credential);
+        let mirrors = mirrors.iter().map(|url| self.endpoint(url.clone(), true, &Credential::anonymous())).collect();
+        let origin = self.endpoint(hosts::url_of(name.domain())?, false, &credential);
         let scopes = vec![format!("repository:{}:{actions}", name.path())];
         Ok(Repository { inner: Arc::new(Place { name: name.trimmed(), scopes, mirrors, origin }) })
     }
 
-    fn endpoint(&self, url: Url, mirror: bool, credential: Credential) -> Arc<Endpoint> {
+    /// The registry at a URL, asked with the credential if that is for it.
+    fn endpoint(&self, url: Url, mirror: bool, credential: &Credential) -> Arc<Endpoint> {
+        let login = credential.for_registry(&url);
         let mut endpoints = self.inner.endpoints.lock();
         let now = Instant::now();
-        let key = (url, mirror, credential);
+        let key = (url, mirror, login);
         if let Some((endpoint, used)) = endpoints.get_mut(&key) {
             *used = now;
             return endpoint.clone();

@@ -73,7 +73,7 @@ impl Registries {
             Some(host) => hosts::url_of(host)?,
             None => Url::parse(HUB_INDEX).map_err(|cause| Error::internal("making a URL", cause))?,
         };
-        let endpoint = self.endpoint(index, false, credential);
+        let endpoint = self.endpoint(index, false, &credential);
         let home = endpoint.base().await.map_err(Error::from).map_err(unanswered)?;
         let mut url = home.join("v1/search").map_err(|cause| Error::internal("making a URL", cause))?;
         url.query_pairs_mut().append_pair("q", term).append_pair("n", &limit.to_string());

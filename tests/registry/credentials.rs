@@ -1,9 +1,15 @@
 //! Where credentials go, and where they never do.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use loadline::domain::{Kind, MediaType, Secret};
 use loadline::registry::{Access, Credential};
 
+use serde_json::json;
+
 use super::{basic, fails, read, registries};
+use crate::support::daemon::Daemon;
+use crate::support::http::Request;
 use crate::support::registry::{REFRESH, Registry, TOKEN};
 
 fn closed() -> Registry {
@@ -26,7 +32,7 @@ async fn tokens_are_got_once_and_kept_apart() {
     let asked = registry.seen().into_iter().find(|seen| seen.target.starts_with("/token")).unwrap().target;
     assert!(asked.contains("scope=repository%3Ateam%2Fapp%3Apull") && asked.contains("service=test"), "{asked}");
     // Another's request does not go through on this one's token.
-    for credential in [Credential::Anonymous, basic("u", "wrong")] {
+    for credential in [Credential::anonymous(), basic("u", "wrong")] {
         let other = registries.repository(&name, Access::Pull, credential).unwrap();
         fails(other.resolve(&name).await, Kind::Unauthenticated, "");
     }
@@ -38,8 +44,8 @@ async fn every_kind_of_credential_opens() {
     let name = registry.name("team/app:1");
     for credential in [
         basic("u", "p"),
-        Credential::IdentityToken(Secret::new(REFRESH)),
-        Credential::RegistryToken(Secret::new(TOKEN)),
+        Credential::identity_token(Secret::new(REFRESH)),
+        Credential::registry_token(Secret::new(TOKEN)),
     ] {
         let repository = registries().repository(&name, Access::Pull, credential.clone()).unwrap();
         repository.resolve(&name).await.unwrap_or_else(|error| panic!("{credential:?}: {error:?}"));
@@ -51,7 +57,7 @@ async fn every_kind_of_credential_opens() {
     fails(wrong.resolve(&name).await, Kind::Unauthenticated, "pull access denied");
     registry.faults().basic_user = None;
     registry.faults().token_anonymous = true;
-    registries().repository(&name, Access::Pull, Credential::Anonymous).unwrap().resolve(&name).await.unwrap();
+    registries().repository(&name, Access::Pull, Credential::anonymous()).unwrap().resolve(&name).await.unwrap();
 }
 
 #[tokio::test]
@@ -106,7 +112,7 @@ async fn a_token_service_elsewhere_is_not_told_the_password() {
     // Another host by its name, although it is this machine: a credential is for a name.
     let elsewhere = format!("http://localhost:{}/token", service.address.port());
     registry.faults().realm = Some(elsewhere);
-    for credential in [basic("u", "p"), Credential::IdentityToken(Secret::new("secret-token"))] {
+    for credential in [basic("u", "p"), Credential::identity_token(Secret::new("secret-token"))] {
         let repository = registries().repository(&name, Access::Pull, credential.clone()).unwrap();
         // Without the password, the service may still give what anyone gets.
         repository.resolve(&name).await.unwrap();
@@ -176,6 +182,55 @@ async fn logins_are_checked() {
     registries.login(&registry.host(), &basic("u", "p")).await.unwrap();
     fails(registries.login(&registry.host(), &basic("u", "x")).await, Kind::Unauthenticated, "");
     registry.faults().basic_user = None;
-    registries.login(&registry.host(), &Credential::Anonymous).await.unwrap();
+    registries.login(&registry.host(), &Credential::anonymous()).await.unwrap();
     fails(registries.login("127.0.0.1:1", &basic("u", "p")).await, Kind::Unavailable, "onnection refused");
+}
+
+/// The requests that carry a credential, to a registry that holds the image `app:1`, which the daemon has as well.
+fn requests(host: &str, auth: &serde_json::Value) -> [Request; 4] {
+    [
+        Request::post(&format!("/images/create?fromImage={host}/app&tag=1")),
+        Request::post(&format!("/images/{host}/app/push?tag=1")),
+        Request::get(&format!("/distribution/{host}/app:1/json")),
+        Request::get(&format!("/images/search?term={host}/app")),
+    ]
+    .map(|request| request.header("X-Registry-Auth", &URL_SAFE.encode(auth.to_string())))
+}
+
+#[test]
+fn a_credential_for_another_registry_is_not_sent() {
+    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let (client, host) = (daemon.client(), registry.host());
+    registry.put_image("app", Some("1"), &[b"layer".to_vec()]);
+    registry.faults().search = Some(r#"{"results": []}"#.to_owned());
+    client.send(&Request::post(&format!("/images/create?fromImage={host}/app&tag=1"))).expect(200);
+    registry.faults().token_user = Some(("u".into(), "p".into()));
+    for login in
+        [json!({"username": "u", "password": "p"}), json!({"identitytoken": REFRESH}), json!({"registrytoken": TOKEN})]
+    {
+        let addressed = |server: &str| {
+            let mut auth = login.clone();
+            auth["serveraddress"] = json!(server);
+            auth
+        };
+        let another = ["https://index.docker.io/v1/", "other.example:5000", "127.0.0.1", "no host"];
+        for server in another {
+            registry.forget();
+            for request in requests(&host, &addressed(server)) {
+                let answer = client.send(&request);
+                assert!(answer.status >= 400 || answer.text().contains("errorDetail"), "{server}: {request:?}");
+            }
+            assert!(registry.seen().len() >= 4, "{server}: {:?}", registry.seen());
+            assert!(!registry.was_told_a_secret() && registry.count("POST", "/token") == 0, "{:?}", registry.seen());
+        }
+        for server in [String::new(), host.clone(), format!("http://{host}"), format!("https://{host}/v2/")] {
+            for request in requests(&host, &addressed(&server)) {
+                let answer = client.send(&request).expect(200);
+                assert!(!answer.text().contains("errorDetail"), "{server}: {request:?}: {}", answer.text());
+            }
+        }
+    }
+    // Whoever logs in says with the same field which registry to ask.
+    let login = json!({"username": "u", "password": "p", "serveraddress": format!("http://{host}/v2/")});
+    client.post("/auth", "application/json", login.to_string()).expect(200);
 }

@@ -208,7 +208,7 @@ async fn headers_that_trickle_are_not_waited_for() {
     let settings =
         Settings { timeouts: Timeouts { answer: Duration::from_millis(300), ..quick().timeouts }, ..quick() };
     let repository =
-        |access| Registries::new(settings.clone()).unwrap().repository(&name, access, Credential::Anonymous).unwrap();
+        |access| Registries::new(settings.clone()).unwrap().repository(&name, access, Credential::anonymous()).unwrap();
     let start = Instant::now();
     fails(repository(Access::Pull).resolve(&name).await, Kind::Unavailable, "");
     fails(repository(Access::Push).exists(&Digest::of(b"x")).await, Kind::Unavailable, "");
@@ -237,7 +237,7 @@ async fn a_registry_that_never_is_satisfied_is_not_asked_forever() {
     let registry = Registry::start();
     let name = registry.name("a:1");
     registry.faults().always_401 = true;
-    for credential in [Credential::Anonymous, basic("u", "p")] {
+    for credential in [Credential::anonymous(), basic("u", "p")] {
         registry.forget();
         let repository = registries().repository(&name, Access::Pull, credential).unwrap();
         let text = format!("pull access denied for {}/a, repository does not exist", registry.host());

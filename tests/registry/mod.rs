@@ -36,11 +36,11 @@ fn registries() -> Registries {
 }
 
 fn pulling(name: &Reference) -> Repository {
-    registries().repository(name, Access::Pull, Credential::Anonymous).unwrap()
+    registries().repository(name, Access::Pull, Credential::anonymous()).unwrap()
 }
 
 fn basic(username: &str, password: &str) -> Credential {
-    Credential::Basic { username: username.into(), password: Secret::new(password) }
+    Credential::basic(username, Secret::new(password))
 }
 
 /// The blob from an offset on, or what broke it.

@@ -192,7 +192,7 @@ async fn mirrors_serve_docker_hub_and_are_not_trusted_more() {
 #[tokio::test]
 async fn nothing_that_listens_is_unavailable_soon() {
     let name = "127.0.0.1:1/a/b:x".parse().unwrap();
-    let repository = registries().repository(&name, Access::Pull, Credential::Anonymous).unwrap();
+    let repository = registries().repository(&name, Access::Pull, Credential::anonymous()).unwrap();
     fails(repository.resolve(&name).await, Kind::Unavailable, "onnection refused");
 }
 

@@ -31,7 +31,7 @@ fn opening(bytes: Vec<u8>) -> impl Fn(u64) -> BlobStream + Send + Sync {
 #[tokio::test]
 async fn a_blob_is_sent_at_once_or_in_chunks() {
     let registry = Registry::start();
-    let repository = pushing(&registry.name("a"), Credential::Anonymous);
+    let repository = pushing(&registry.name("a"), Credential::anonymous());
     let content: Vec<u8> = (0..40_000_000u32).map(|n| n as u8).collect();
     for (monolithic, method) in [(true, "PUT"), (false, "PATCH")] {
         registry.faults().no_monolithic = !monolithic;
@@ -64,7 +64,7 @@ async fn writing_needs_the_right_scope_and_survives_failures() {
     assert!(repository.exists(&descriptor.digest).await.unwrap());
     assert!(!repository.exists(&Digest::of(b"other")).await.unwrap());
     assert!(registry.seen().iter().any(|seen| seen.target.contains("scope=repository%3Aa%3Apull%2Cpush")));
-    let other = pushing(&name, Credential::Anonymous);
+    let other = pushing(&name, Credential::anonymous());
     let refused = other.upload(&descriptor, None, opening(vec![3u8; 50_000])).await;
     fails(refused, Kind::Unauthenticated, "");
 }
@@ -73,7 +73,7 @@ async fn writing_needs_the_right_scope_and_survives_failures() {
 async fn a_blob_is_mounted_or_the_upload_that_was_opened_is_used() {
     let registry = Registry::start();
     let layer = registry.put_blob("from", &MediaType::OCI_LAYER, "layer");
-    let repository = pushing(&registry.name("to"), Credential::Anonymous);
+    let repository = pushing(&registry.name("to"), Credential::anonymous());
     let from = registry.name("from");
     assert!(matches!(repository.mount(&layer.digest, &from).await.unwrap(), Mounted::Yes));
     assert!(registry.blob("to", &layer.digest).is_some());
@@ -107,7 +107,7 @@ async fn an_upload_that_stands_still_is_given_up() {
     let registry = Registry::start();
     let timeouts = Timeouts { answer: Duration::from_millis(300), ..quick().timeouts };
     let registries = Registries::new(Settings { timeouts, ..quick() }).unwrap();
-    let repository = registries.repository(&registry.name("a"), Access::Push, Credential::Anonymous).unwrap();
+    let repository = registries.repository(&registry.name("a"), Access::Push, Credential::anonymous()).unwrap();
     registry.faults().stall_uploads = true;
     let content = vec![7u8; 20_000_000];
     let start = Instant::now();
@@ -131,7 +131,7 @@ fn connections_full(port: u16) -> usize {
 #[tokio::test]
 async fn what_the_source_fails_with_is_what_the_upload_fails_with() {
     let registry = Registry::start();
-    let repository = pushing(&registry.name("a"), Credential::Anonymous);
+    let repository = pushing(&registry.name("a"), Credential::anonymous());
     let broken = |_| {
         let pieces = [Ok(Bytes::from_static(b"con")), Err(Error::new(Kind::DataLoss, "the blob is damaged"))];
         futures_util::stream::iter(pieces).boxed()
@@ -147,7 +147,7 @@ async fn a_manifest_is_stored_under_a_tag_and_checked() {
     let registry = Registry::start();
     let image = registry.put_image("a", None, &[]);
     let (_, bytes) = registry.manifest("a", &image.digest.to_string()).unwrap();
-    let repository = pushing(&registry.name("b"), Credential::Anonymous);
+    let repository = pushing(&registry.name("b"), Credential::anonymous());
     for reference in ["1.0", &image.digest.to_string()] {
         let stored = repository.put_manifest(reference, &image.media_type, bytes.clone()).await.unwrap();
         assert_eq!(stored, image.digest);

@@ -2,7 +2,7 @@
 //! that is alive.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt,
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -124,10 +124,10 @@ impl Lock {
                 .custom_flags(nofollow)
                 .open(&path)
                 .map_err(|error| failed("locking", socket, error))?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match file.try_lock() {
                 Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => return Err(in_use(socket)),
-                Err(error) => return Err(failed("locking", socket, error.into())),
+                Err(TryLockError::WouldBlock) => return Err(in_use(socket)),
+                Err(TryLockError::Error(error)) => return Err(failed("locking", socket, error)),
             }
             // The holder before us may have removed the file between our open and our lock: then this lock is on
             // nothing that others see.

@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
+use http_auth::ParamValue;
+use http_auth::parser::ChallengeParser;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -23,6 +25,10 @@ use crate::domain::Secret;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::object;
 
+/// The longest `WWW-Authenticate` header that is read, in bytes.
+const MAX_CHALLENGE: usize = 16 << 10;
+/// How many such headers are read, and how many schemes of each.
+const MAX_SCHEMES: usize = 8;
 /// The largest answer of a token service that is read.
 const MAX_TOKEN_ANSWER: u64 = 1 << 20;
 /// The largest token that is sent on: servers refuse larger headers.
@@ -275,7 +281,7 @@ impl Auth {
 /// The challenge to meet: Bearer where there is one, as Docker chooses.
 fn choose(home: &Url, headers: &HeaderMap, net: &Net) -> Result<Option<Challenge>, Failure> {
     let mut basic = None;
-    for value in headers.get_all(WWW_AUTHENTICATE).iter().take(8) {
+    for value in headers.get_all(WWW_AUTHENTICATE).iter().take(MAX_SCHEMES) {
         for (scheme, parameters) in value.to_str().map(challenges).unwrap_or_default() {
             if scheme.eq_ignore_ascii_case("basic") {
                 basic = Some(Challenge::Basic);
@@ -303,48 +309,48 @@ fn choose(home: &Url, headers: &HeaderMap, net: &Net) -> Result<Option<Challenge
 }
 
 /// The schemes of a `WWW-Authenticate` header, each with its parameters; what does not parse ends the list.
-fn challenges(text: &str) -> Vec<(&str, Vec<(&str, String)>)> {
-    let mut found: Vec<(&str, Vec<(&str, String)>)> = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        let end =
-            rest.find(|c: char| !(c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))).unwrap_or(rest.len());
-        if end == 0 || found.len() > 8 {
-            return found;
-        }
-        let (word, after) = rest.split_at(end);
-        match (after.trim_start().strip_prefix('='), found.last_mut()) {
-            (Some(value), Some((_, parameters))) if parameters.len() < 16 => {
-                let Some((value, after)) = parameter(value.trim_start()) else { return found };
-                parameters.push((word, value));
-                rest = after;
-            }
-            (Some(_), _) => return found,
-            (None, _) => {
-                found.push((word, Vec::new()));
-                rest = after;
-            }
-        }
+fn challenges(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+    if text.len() > MAX_CHALLENGE {
+        return Vec::new();
     }
+    let text = quote_values(text);
+    let parsed = ChallengeParser::new(&text).map_while(Result::ok).take(MAX_SCHEMES);
+    let owned = |(name, value): (&str, ParamValue<'_>)| (name.to_owned(), value.to_unescaped());
+    parsed.map(|challenge| (challenge.scheme.to_owned(), challenge.params.into_iter().map(owned).collect())).collect()
 }
 
-/// A parameter's value, quoted or not, and what follows it.
-fn parameter(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
-        return Some((text[..end].to_owned(), &text[end..]));
-    };
-    let mut value = String::new();
-    let mut letters = quoted.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => return Some((value, &quoted[at + 1..])),
-            '\\' => value.push(letters.next()?.1),
-            _ => value.push(letter),
+/// A header with quotes around each value. The grammar wants them around a URL, and some servers leave them out.
+fn quote_values(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '=']) {
+        let (before, after) = rest.split_at(at);
+        quoted.push_str(before);
+        let value = match after.strip_prefix('=') {
+            Some(value) => {
+                quoted.push('=');
+                value.trim_start_matches([' ', '\t'])
+            }
+            None => after,
+        };
+        if let Some(inner) = value.strip_prefix('"') {
+            let mut escaped = false;
+            let end = inner.find(|letter: char| {
+                let ends = letter == '"' && !escaped;
+                escaped = letter == '\\' && !escaped;
+                ends
+            });
+            let (string, following) = value.split_at(end.map_or(value.len(), |end| end + 2));
+            quoted.push_str(string);
+            rest = following;
+        } else {
+            let (bare, following) = value.split_at(value.find([',', ' ', '\t', '"', '\\']).unwrap_or(value.len()));
+            quoted.extend(["\"", bare, "\""]);
+            rest = following;
         }
     }
-    None
+    quoted.push_str(rest);
+    quoted
 }
 
 fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Failure> {
@@ -377,16 +383,25 @@ mod tests {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="a:b:c,d""#;
         let found = challenges(hub);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].1[0], ("realm", "https://auth.docker.io/token".to_owned()));
+        assert_eq!(found[0].1[0], ("realm".to_owned(), "https://auth.docker.io/token".to_owned()));
         assert_eq!(found[0].1[2].1, "a:b:c,d");
         let two = challenges(r#"Basic realm="a \"b\"", Bearer realm=https://x/token , service = "s""#);
-        assert_eq!(two.iter().map(|(scheme, _)| *scheme).collect::<Vec<_>>(), ["Basic", "Bearer"]);
+        assert_eq!(two.iter().map(|(scheme, _)| scheme.as_str()).collect::<Vec<_>>(), ["Basic", "Bearer"]);
         assert_eq!(two[0].1[0].1, "a \"b\"");
+        assert_eq!(two[1].1[0].1, "https://x/token");
         assert_eq!(two[1].1[1].1, "s");
-        for garbage in ["", "=", "Bearer realm=\"open", ",,,,", "a=b", "Bearer realm", "é"] {
+        let after_others = challenges(r#"Negotiate, NTLM, Basic realm=here,charset="UTF-8", Bearer realm="r""#);
+        assert_eq!(after_others.last().unwrap(), &("Bearer".to_owned(), vec![("realm".to_owned(), "r".to_owned())]));
+        // What comes before the oddity counts.
+        assert_eq!(challenges(r#"Basic realm="a", Bearer realm="open"#).len(), 1);
+        for garbage in
+            ["", "=", "Bearer realm=\"open", "Bearer realm=\"\\", ",,,,", "a=b", "Bearer realm", "é", "a=é\"é"]
+        {
             challenges(garbage);
         }
         assert!(challenges(&"a ".repeat(100_000)).len() < 16);
+        assert_eq!(challenges(&"a, ".repeat(1000)).len(), MAX_SCHEMES);
+        assert_eq!(challenges(&format!("Bearer realm=\"{}\"", "r".repeat(MAX_CHALLENGE))), []);
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Debug;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use super::file::File;
 use super::flags::Flags;
 use crate::domain::error::{Error, Kind, Result};
-use crate::engine::{Proxies, PullAttestations};
+use crate::engine::{InsecureRegistry, Proxies, PullAttestations};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
@@ -31,8 +30,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// The group of the sockets; the daemon's own where `None`.
     pub group: Option<SocketGroup>,
-    /// Registries that may be reached without TLS: `host`, `host:port` or CIDR.
-    pub insecure_registries: Vec<String>,
+    /// Registries that may be reached without TLS.
+    pub insecure_registries: Vec<InsecureRegistry>,
     /// Mirrors of Docker Hub: http or https URLs that end with a slash, first one first.
     pub registry_mirrors: Vec<String>,
     /// The directory with the certificates of single registries.
@@ -139,7 +138,10 @@ impl Config {
             data_root: given_data_root(flags.data_root.or(file.data_root), environment)?,
             log_level: if debug { LogLevel::Debug } else { level },
             group: socket_group(flags.group.or(file.group), environment)?,
-            insecure_registries: list(flags.insecure_registries, file.insecure_registries),
+            insecure_registries: list(flags.insecure_registries, file.insecure_registries)
+                .iter()
+                .map(|registry| registry.parse())
+                .collect::<Result<_>>()?,
             registry_mirrors: list(flags.registry_mirrors, file.registry_mirrors),
             registry_certs_dir: match flags.registry_certs_dir.or(file.registry_certs_dir) {
                 Some(path) if path.as_os_str().is_empty() => {
@@ -159,7 +161,6 @@ impl Config {
             pull_attestations: pull_attestations(flags.pull_attestations.or(file.pull_attestations))?,
             proxies: environment.proxies.clone(),
         };
-        config.insecure_registries.iter().try_for_each(|registry| check_insecure_registry(registry))?;
         for mirror in &mut config.registry_mirrors {
             *mirror = normal_mirror(mirror)?;
         }
@@ -334,30 +335,6 @@ fn socket_group(name: Option<String>, environment: &Environment) -> Result<Optio
 
 fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32> {
     NonZeroU32::new(value).ok_or_else(|| Error::invalid(format!("{name} must be at least 1")))
-}
-
-fn check_insecure_registry(registry: &str) -> Result<()> {
-    let refused = |why: &str| Error::invalid(format!("invalid insecure registry {registry:?}: {why}"));
-    if registry.contains("://") {
-        return Err(refused("write HOST[:PORT] without a scheme"));
-    }
-    if let Some((address, bits)) = registry.split_once('/') {
-        let address: IpAddr = address.parse().map_err(|_| refused("write HOST[:PORT] or a CIDR, without a path"))?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        return match bits.parse::<u8>() {
-            Ok(bits) if bits <= most => Ok(()),
-            _ => Err(refused("the prefix length of the CIDR is out of range")),
-        };
-    }
-    match registry.parse::<http::uri::Authority>() {
-        Ok(authority) if authority.as_str().contains('@') => Err(refused("write HOST[:PORT] without a user")),
-        Ok(authority) if authority.host().is_empty() => Err(refused("the host is missing")),
-        Ok(authority) if authority.port_u16().is_none() && authority.as_str() != authority.host() => {
-            Err(refused("the port is not a number up to 65535"))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(refused("write HOST[:PORT] or a CIDR").with_cause(error)),
-    }
 }
 
 fn normal_mirror(mirror: &str) -> Result<String> {

@@ -139,7 +139,8 @@ fn an_explicit_file_must_exist_and_is_named_in_errors() {
 fn insecure_registries_are_hosts_or_networks() {
     let good = ["localhost", "registry.example:5000", "10.0.0.0/8", "fd00::/8", "[::1]:5000", "127.0.0.1:5000"];
     let words: Vec<&str> = good.iter().flat_map(|registry| ["--insecure-registry", registry]).collect();
-    assert_eq!(load(&words).unwrap().insecure_registries, good);
+    let read: Vec<String> = load(&words).unwrap().insecure_registries.iter().map(ToString::to_string).collect();
+    assert_eq!(read, good);
     for bad in ["http://a", "a/b", "10.0.0.0/33", "", "a b", "u:p@a", ":5000", "a:99999", "a:port"] {
         assert!(refusal(&["--insecure-registry", bad]).starts_with("invalid insecure registry"), "{bad}");
     }

@@ -35,7 +35,7 @@ pub async fn close_engine(engine: Engine) {
 /// The facades over the engine: REST and gRPC.
 pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
     let settings = docker::Settings {
-        insecure_registries: config.insecure_registries.clone(),
+        insecure_registries: config.insecure_registries.iter().map(ToString::to_string).collect(),
         registry_mirrors: config.registry_mirrors.clone(),
         data_root: config.data_root.clone(),
         debug: config.log_level == LogLevel::Debug,

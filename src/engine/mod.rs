@@ -39,7 +39,7 @@ use catalog::Catalog;
 use pull::Downloads;
 use push::Uploads;
 
-pub use crate::registry::{Credential, Proxies};
+pub use crate::registry::{Credential, InsecureRegistry, Proxies};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use disk_usage::DiskUsage;

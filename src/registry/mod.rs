@@ -36,6 +36,7 @@ use tokio::time::Instant;
 
 pub use credential::Credential;
 pub use download::{Download, without_secrets};
+pub use policy::InsecureRegistry;
 pub use search::SearchHit;
 pub use settings::{Proxies, Settings, Timeouts};
 
@@ -139,7 +140,7 @@ impl Registries {
     /// Reads the settings; opens nothing.
     ///
     /// # Errors
-    /// `InvalidArgument` for a mirror that is no URL, or an insecure registry that is neither host nor CIDR.
+    /// `InvalidArgument` for a mirror that is no URL.
     pub fn new(settings: Settings) -> Result<Self> {
         let mirrors: Vec<Url> = settings.mirrors.iter().map(|mirror| hosts::mirror(mirror)).collect::<Result<_>>()?;
         let net = Arc::new(Net::new(settings, &mirrors)?);

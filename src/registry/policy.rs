@@ -1,29 +1,36 @@
 //! Which hosts may be reached how: plain HTTP, redirects, and where a credential may go.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
+use ipnet::IpNet;
 use reqwest::Url;
 
 use crate::domain::error::{Error, Result};
 
-/// The hosts that may be reached without TLS, and what follows from it.
-pub(super) struct Policy {
-    insecure: Vec<Entry>,
+/// A registry that may be reached without TLS, or with a certificate that does not check: `host`, `host:port`, or a CIDR,
+/// which covers addresses as they stand in names. Shown as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsecureRegistry {
+    text: String,
+    covers: Covers,
 }
 
-enum Entry {
-    Network(IpAddr, u8),
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Covers {
+    Network(IpNet),
     Host { name: String, port: Option<u16> },
 }
 
+/// The hosts that may be reached without TLS, and what follows from it.
+pub(super) struct Policy {
+    insecure: Vec<InsecureRegistry>,
+}
+
 impl Policy {
-    /// Reads `host`, `host:port` and CIDR entries.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for a CIDR or port that is none.
-    pub fn new<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let insecure = entries.into_iter().map(Entry::parse).collect::<Result<_>>()?;
-        Ok(Self { insecure })
+    pub fn new(insecure: Vec<InsecureRegistry>) -> Self {
+        Self { insecure }
     }
 
     /// Whether a host may be reached without TLS, or with a certificate that does not check: it is listed, or is this
@@ -33,11 +40,7 @@ impl Policy {
     }
 
     fn lists(&self, host: &str, port: u16) -> bool {
-        self.insecure.iter().any(|entry| match entry {
-            Entry::Network(network, bits) => address(host).is_some_and(|address| within(address, *network, *bits)),
-            Entry::Host { name, port: Some(own) } => *own == port && same_host(name, host),
-            Entry::Host { name, port: None } => matches!(port, 80 | 443) && same_host(name, host),
-        })
+        self.insecure.iter().any(|registry| registry.covers(host, port))
     }
 
     /// Whether a registry at `home` may send the daemon to another URL.
@@ -71,23 +74,52 @@ impl Policy {
     }
 }
 
-impl Entry {
-    fn parse(text: &str) -> Result<Self> {
-        let refused = || Error::invalid(format!("invalid insecure registry {text:?}"));
-        if let Some((network, bits)) = text.split_once('/') {
-            let (network, bits): (IpAddr, u8) =
-                (network.parse().map_err(|_| refused())?, bits.parse().map_err(|_| refused())?);
-            let most = if network.is_ipv4() { 32 } else { 128 };
-            return if bits <= most { Ok(Self::Network(network, bits)) } else { Err(refused()) };
+impl InsecureRegistry {
+    fn covers(&self, host: &str, port: u16) -> bool {
+        match &self.covers {
+            Covers::Network(network) => address(host).is_some_and(|address| network.contains(&address)),
+            Covers::Host { name, port: Some(own) } => *own == port && same_host(name, host),
+            Covers::Host { name, port: None } => matches!(port, 80 | 443) && same_host(name, host),
         }
-        let (name, port) = match text.rsplit_once(':') {
-            // The colons of an address without brackets are no port's.
-            Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
-                (name, Some(port.parse().map_err(|_| refused())?))
+    }
+}
+
+impl FromStr for InsecureRegistry {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refused = |why: &str| Error::invalid(format!("invalid insecure registry {text:?}: {why}"));
+        if text.contains("://") {
+            return Err(refused("write HOST[:PORT] without a scheme"));
+        }
+        let covers = if let Some((address, _)) = text.split_once('/') {
+            if address.parse::<IpAddr>().is_err() {
+                return Err(refused("write HOST[:PORT] or a CIDR, without a path"));
             }
-            _ => (text, None),
+            let network = text.parse::<IpNet>();
+            Covers::Network(network.map_err(|_| refused("the prefix length of the CIDR is out of range"))?)
+        } else {
+            let authority: http::uri::Authority =
+                text.parse().map_err(|cause| refused("write HOST[:PORT] or a CIDR").with_cause(cause))?;
+            if text.contains('@') {
+                return Err(refused("write HOST[:PORT] without a user"));
+            }
+            if authority.host().is_empty() {
+                return Err(refused("the host is missing"));
+            }
+            let port = authority.port_u16();
+            if port.is_none() && text != authority.host() {
+                return Err(refused("the port is not a number up to 65535"));
+            }
+            Covers::Host { name: authority.host().to_owned(), port }
         };
-        Ok(Self::Host { name: name.to_owned(), port })
+        Ok(Self { text: text.to_owned(), covers })
+    }
+}
+
+impl fmt::Display for InsecureRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -110,19 +142,11 @@ pub(super) fn same_site(a: &Url, b: &Url) -> bool {
         .is_some_and(|domain| registered_domain(b).is_some_and(|other| domain.eq_ignore_ascii_case(other)))
 }
 
-/// The part of a host name that someone has registered, by the shape of its last labels: `example.com`,
-/// `example.co.uk`. None for names of one label.
+/// The part of a host name that someone has registered, by the public suffix list, which also has the suffixes under
+/// which tenants who do not know each other have their hosts: `example.co.uk`, `tenant.github.io`. `None` for a suffix
+/// itself and for names of one label.
 fn registered_domain(host: &str) -> Option<&str> {
-    let host = host.trim_end_matches('.');
-    let ends: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
-    let top = host.len() - ends.first()? - 1;
-    let second = ends[0] - ends.get(1).map_or(0, |at| at + 1);
-    // Under a country's domain, a short second label is most often a registry's own (`co`, `org`, `com`).
-    let labels = if top == 2 && second <= 3 && ends.len() > 1 { 3 } else { 2 };
-    Some(match ends.get(labels - 1) {
-        Some(at) => &host[at + 1..],
-        None => host,
-    })
+    psl::domain_str(host.trim_end_matches('.'))
 }
 
 /// A URL as it may be shown: without user, query and fragment, which may hold a signature.
@@ -172,21 +196,6 @@ pub(super) fn is_private(host: &str) -> bool {
     }
 }
 
-fn within(address: IpAddr, network: IpAddr, bits: u8) -> bool {
-    fn prefix<const N: usize>(a: [u8; N], b: [u8; N], bits: u8) -> bool {
-        a.iter().zip(b).enumerate().all(|(at, (a, b))| {
-            let left = usize::from(bits).saturating_sub(at * 8).min(8);
-            let mask = (0xff00_u16 >> left) as u8;
-            a & mask == b & mask
-        })
-    }
-    match (address, network.to_canonical()) {
-        (IpAddr::V4(a), IpAddr::V4(n)) => prefix(a.octets(), n.octets(), bits),
-        (IpAddr::V6(a), IpAddr::V6(n)) => prefix(a.octets(), n.octets(), bits),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,10 +204,13 @@ mod tests {
         Url::parse(text).unwrap()
     }
 
+    fn policy<const N: usize>(insecure: [&str; N]) -> Policy {
+        Policy::new(insecure.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
     #[test]
     fn only_listed_hosts_and_this_machine_may_do_without_tls() {
-        let policy =
-            Policy::new(["reg.example:5000", "plain.example", "10.1.0.0/16", "fd00::/8", "[2001:db8::1]:80"]).unwrap();
+        let policy = policy(["reg.example:5000", "plain.example", "10.1.0.0/16", "fd00::/8", "[2001:db8::1]:80"]);
         for (host, port, allowed) in [
             ("reg.example", 5000, true),
             ("REG.example.", 5000, true),
@@ -221,13 +233,35 @@ mod tests {
         ] {
             assert_eq!(policy.allows_plain(host, port), allowed, "{host}:{port}");
         }
-        assert!(Policy::new(["10.0.0.0/33"]).is_err());
-        assert!(Policy::new(["host:port"]).is_err());
+    }
+
+    #[test]
+    fn an_insecure_registry_is_a_host_or_a_network_and_shown_as_it_was_written() {
+        for text in ["localhost", "Reg.example:5000", "10.1.2.3/8", "fd00::/8", "[::1]:5000", "[::1]", "0.0.0.0/0"] {
+            assert_eq!(text.parse::<InsecureRegistry>().unwrap().to_string(), text);
+        }
+        for (text, why) in [
+            ("http://a", "without a scheme"),
+            ("a/b", "without a path"),
+            ("10.0.0.0/33", "out of range"),
+            ("10.0.0.0/", "out of range"),
+            ("fd00::/129", "out of range"),
+            ("u:p@a", "without a user"),
+            ("", "HOST[:PORT]"),
+            ("a b", "HOST[:PORT]"),
+            (":5000", "host is missing"),
+            ("host:99999", "not a number"),
+            ("host:port", "not a number"),
+            ("host:", "not a number"),
+        ] {
+            let error = text.parse::<InsecureRegistry>().unwrap_err();
+            assert!(error.public().starts_with("invalid insecure registry") && error.public().contains(why), "{error}");
+        }
     }
 
     #[test]
     fn a_registry_cannot_send_the_daemon_anywhere() {
-        let policy = Policy::new(["10.0.0.0/8"]).unwrap();
+        let policy = policy(["10.0.0.0/8"]);
         for (home, target, allowed) in [
             ("https://reg.example", "https://cdn.example/blob?sig=1", true),
             ("https://reg.example", "http://cdn.example/blob", false),
@@ -259,6 +293,19 @@ mod tests {
             ("https://10.0.0.1:5000", "https://10.0.0.1:5001", true),
             ("https://10.0.0.1:5000", "https://11.0.0.1:5000", false),
             ("https://registry", "https://evil", false),
+            ("https://registry.foo.io", "https://auth.foo.io", true),
+            ("https://registry.corp.internal", "https://auth.corp.internal", true),
+            ("https://registry.internal", "https://auth.internal", false),
+            // Tenants of one host know nothing of each other.
+            ("https://ann.github.io", "https://bob.github.io", false),
+            ("https://registry.ann.github.io", "https://auth.ann.github.io", true),
+            ("https://ann.github.io", "https://github.io", false),
+            ("https://ann.blob.core.windows.net", "https://bob.blob.core.windows.net", false),
+            ("https://ann.herokuapp.com", "https://bob.herokuapp.com", false),
+            ("https://ann.ngrok.io", "https://bob.ngrok.io", false),
+            ("https://co.uk", "https://foo.co.uk", false),
+            ("https://[2001:db8::1]", "https://[2001:db8::2]", false),
+            ("https://1.2.3.4.example", "https://9.2.3.4.example", true),
         ] {
             assert_eq!(same_site(&url(registry), &url(realm)), same, "{registry} and {realm}");
         }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::policy::InsecureRegistry;
+
 /// How registries are to be reached. Plain data.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Registries that may be reached without TLS, or with a certificate that does not check: `host`, `host:port` or a
-    /// CIDR, which covers addresses as they stand in names. Loopback always may.
-    pub insecure: Vec<String>,
+    /// Registries that may be reached without TLS, or with a certificate that does not check. Loopback always may.
+    pub insecure: Vec<InsecureRegistry>,
     /// Mirrors of Docker Hub, first one first: http or https URLs.
     pub mirrors: Vec<String>,
     /// Where certificates of single registries are: `host[:port]/*.crt`, and `*.cert` with `*.key`.

@@ -94,13 +94,16 @@ impl Progress {
 impl Net {
     pub fn new(settings: Settings, mirrors: &[Url]) -> Result<Self> {
         // Who writes down an http mirror has allowed it.
-        let plain: Vec<String> = mirrors
+        let plain = mirrors
             .iter()
             .filter(|mirror| mirror.scheme() == "http")
-            .filter_map(|mirror| Some(format!("{}:{}", mirror.host_str()?, mirror.port_or_known_default()?)))
-            .collect();
+            .filter_map(|mirror| Some(format!("{}:{}", mirror.host_str()?, mirror.port_or_known_default()?)));
+        let mut insecure = settings.insecure;
+        for host in plain {
+            insecure.push(host.parse()?);
+        }
         Ok(Self {
-            policy: Policy::new(settings.insecure.iter().chain(&plain).map(String::as_str))?,
+            policy: Policy::new(insecure),
             timeouts: settings.timeouts,
             user_agent: settings.user_agent,
             proxies: settings.proxies,

@@ -122,7 +122,7 @@ async fn a_certificate_that_does_not_check_ends_it_and_nothing_goes_in_the_clear
     assert!(registry.seen().is_empty());
     assert!(proxy.seen().iter().all(|(line, _)| line.starts_with("CONNECT reg.test:443")), "{:?}", proxy.seen());
     // Listed as insecure, it is taken as it is.
-    let settings = Settings { insecure: vec!["reg.test".to_owned()], ..settings };
+    let settings = Settings { insecure: vec!["reg.test".parse().unwrap()], ..settings };
     let registries = Registries::new(settings).unwrap();
     let repository = registries.repository(&name(), Access::Pull, basic("u", "p")).unwrap();
     repository.resolve(&name()).await.unwrap();

@@ -7,4 +7,5 @@ mod containerd;
 mod crash;
 mod docker;
 mod registry;
+mod roots;
 mod support;

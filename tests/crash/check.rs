@@ -338,7 +338,7 @@ fn what_cannot_be_checked_is_an_error_of_its_own() {
     fs::create_dir(&root).unwrap();
     fails(&root, "holds no metadata.redb");
     assert!(contents(&root).is_empty());
-    fails(Path::new("/etc/passwd"), "is no directory");
+    fails(Path::new("/etc/passwd"), "is not a directory");
     let daemon = Daemon::start_in(place);
     fails(&root, "in use by another process");
     let place = daemon.stop();

@@ -3,6 +3,7 @@
 mod found;
 mod overlay;
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
@@ -24,6 +25,12 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 /// The form of the records. A database of another form is refused, never misread.
 const FORMAT: &str = "1";
 
+/// Where the database is in a data root.
+pub(super) const FILE: &str = "metadata.redb";
+
+/// What it is called until it is complete: redb cannot open a file whose making was cut short.
+pub(super) const UNFINISHED: &str = "metadata.redb.new";
+
 /// Everything is read once, at start, so a large cache would only be kept for nothing.
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -34,11 +41,15 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens or makes the database; returns the store's identity with it.
-    pub(super) fn open(path: &Path) -> Result<(Self, String)> {
-        let database = open(path)?;
+    /// Opens or makes the database of a data root; returns the store's identity with it.
+    pub(super) fn open(root: &Path) -> Result<(Self, String)> {
+        let path = path(root);
+        if !is_there(root) {
+            make(root)?;
+        }
+        let database = open(&path)?;
         let uuid = initialize(&database)?;
-        Ok((Self { path: path.to_owned(), open: Some(database) }, uuid))
+        Ok((Self { path, open: Some(database) }, uuid))
     }
 
     fn database(&mut self) -> Result<&redb::Database> {
@@ -86,8 +97,31 @@ impl Database {
     }
 }
 
+/// The path of the database of a data root.
+pub(super) fn path(root: &Path) -> PathBuf {
+    root.join(FILE)
+}
+
+/// Whether a data root has a database. An empty file is none: nothing was ever written to it.
+pub(super) fn is_there(root: &Path) -> bool {
+    fs::metadata(path(root)).is_ok_and(|file| !file.is_file() || file.len() > 0)
+}
+
+/// Makes an empty database. A crash leaves all of it in its place, or nothing.
+fn make(root: &Path) -> Result<()> {
+    let making = |e| Error::io("making the metadata database", e);
+    let unfinished = root.join(UNFINISHED);
+    // Empties what a crash may have left there.
+    File::create(&unfinished).map_err(making)?;
+    let database = redb::Database::builder().create(&unfinished).map_err(failed)?;
+    initialize(&database)?;
+    // What a database writes when it is closed has to be there before the rename.
+    database.close().map_err(failed)?;
+    fs::rename(&unfinished, path(root)).and_then(|()| File::open(root)?.sync_all()).map_err(making)
+}
+
 fn open(path: &Path) -> Result<redb::Database> {
-    redb::Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(failed)
+    redb::Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(failed)
 }
 
 /// Makes the tables where they are not there yet, and returns the store's identity.

@@ -12,7 +12,10 @@
 //! The order of a commit is what makes it safe: the blobs' bytes are synced, then renamed into place, then the directory
 //! is synced, and only then the database records them. Removal goes the other way. A crash between two of these steps
 //! leaves files that no record knows, never a record without its file; the next start removes such files.
+//!
+//! A directory is taken for a root by its database; see [`claim`].
 
+mod claim;
 mod database;
 mod files;
 mod partial;
@@ -20,7 +23,7 @@ mod survey;
 mod unlinks;
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,15 +79,18 @@ impl Root {
 }
 
 impl LocalStore {
-    /// Opens the store under a directory, which is made if it is not there.
+    /// Opens the store under a directory, which is made if it is not there. A directory that is neither empty nor a data
+    /// root is left as it is.
     ///
     /// Whatever a process that did not end in order left behind is put right first: ingests are dropped (those that can be
     /// resumed are set aside), files that no record knows are removed, and records whose file is gone are forgotten with a
     /// warning.
     ///
     /// # Errors
-    /// `Conflict` where another process uses the directory.
+    /// `InvalidArgument` where the directory is not a data root and none can be made there; `Conflict` where another process
+    /// uses it.
     pub fn open(path: &Path) -> Result<Self> {
+        claim::check(path)?;
         let algorithms = Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name()));
         for dir in [path.to_owned(), path.join("ingest"), path.join("partial")].iter().chain(&algorithms) {
             DirBuilder::new()
@@ -97,9 +103,9 @@ impl LocalStore {
         files::restrict(path)?;
         let lock = acquire(path)?;
         let clean = path.join("clean");
-        let fresh = !database_path(path).exists();
+        let fresh = !database::is_there(path);
         let interrupted = !fresh && !clean.exists();
-        let (database, uuid) = Database::open(&database_path(path))?;
+        let (database, uuid) = Database::open(path)?;
         partial::adopt(&path.join("ingest"), &path.join("partial"))?;
         files::empty_dir(&path.join("ingest"))?;
         let ingest_dir = File::open(path.join("ingest")).map_err(|e| Error::io("opening the ingest directory", e))?;
@@ -170,10 +176,6 @@ fn not_found(digest: &Digest) -> Error {
     Error::not_found(format!("content {digest}: not found"))
 }
 
-fn database_path(root: &Path) -> PathBuf {
-    root.join("metadata.redb")
-}
-
 /// Takes the lock of a root.
 fn acquire(path: &Path) -> Result<File> {
     let lock = OpenOptions::new()
@@ -183,11 +185,11 @@ fn acquire(path: &Path) -> Result<File> {
         .mode(0o600)
         .open(path.join("lock"))
         .map_err(|e| Error::io(format!("opening the lock of {}", path.display()), e))?;
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|e| match e {
-        rustix::io::Errno::WOULDBLOCK => {
+    lock.try_lock().map_err(|e| match e {
+        TryLockError::WouldBlock => {
             Error::new(Kind::Conflict, format!("data root {} is in use by another process", path.display()))
         }
-        other => Error::io(format!("locking {}", path.display()), other.into()),
+        TryLockError::Error(e) => Error::io(format!("locking {}", path.display()), e),
     })?;
     Ok(lock)
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::database::{FoundDatabase, Records};
+use super::claim::unreadable;
+use super::database::{self, FoundDatabase, Records};
 use super::files::{self, BlobFile};
-use super::{acquire, database_path, partial};
+use super::{acquire, partial};
 use crate::domain::digest::Algorithm;
-use crate::domain::{Digest, Error, Kind, Result};
+use crate::domain::{Digest, Error, Result};
 use crate::store::{BlobRecord, Changes, Contents, ReadAt};
 
 /// Where directories go that stand where none should: what is in them is not ours to delete.
@@ -93,14 +94,20 @@ impl Survey {
     /// `NotFound` where there is no data root; `Conflict` where a process uses it, or it is of another form; `DataLoss`
     /// where its database is damaged beyond repair.
     pub fn open(path: &Path) -> Result<Self> {
-        let absent = |what: &str| Error::not_found(format!("{} is no data root: {what}", path.display()));
+        let absent = |why: &str| {
+            let text = format!(
+                "{} is not a data root: {why}. Give --data-root the directory that the daemon uses",
+                path.display()
+            );
+            Error::not_found(text)
+        };
         match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_dir() => return Err(absent("it is no directory")),
+            Ok(metadata) if !metadata.is_dir() => return Err(absent("it is not a directory")),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(absent("it does not exist")),
             Err(e) => return Err(unreadable(path, e)),
             Ok(_) => {}
         }
-        let database = database_path(path);
+        let database = database::path(path);
         match fs::symlink_metadata(&database) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(absent("it holds no metadata.redb")),
             Err(e) => return Err(unreadable(&database, e)),
@@ -185,7 +192,7 @@ impl Survey {
             files::sync_dir(&path)?;
         }
         // Records first: a record never stands without its file.
-        FoundDatabase::mend(&database_path(&path), &mending.unreadable, &mending.records, &mending.changes)?;
+        FoundDatabase::mend(&database::path(&path), &mending.unreadable, &mending.records, &mending.changes)?;
         for digest in mending.changes.removed.iter().chain(&mending.files) {
             clear(&path, &blob_path(digest))?;
         }
@@ -263,14 +270,5 @@ fn kind_name(kind: FileType) -> &'static str {
         "a socket"
     } else {
         "a device"
-    }
-}
-
-/// That something cannot be read; whoever runs a check needs to know why.
-fn unreadable(path: &Path, cause: io::Error) -> Error {
-    let text = format!("{} cannot be read: {cause}", path.display());
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => Error::new(Kind::PermissionDenied, text),
-        _ => Error::internal(text, cause),
     }
 }

@@ -11,7 +11,7 @@ use loadline::store::{BlobRecord, NameRecord};
 use redb::ReadableDatabase;
 use serde_json::Value;
 
-use crate::support::checking::check;
+use crate::support::checking::{check, contents};
 use crate::support::daemon::{Daemon, Place, Process, loadline};
 use crate::support::images::{LAYER, Layout, MANIFEST, config, with};
 use crate::support::loading::{encode, files, load_with, loaded};

@@ -1,5 +1,7 @@
 //! Data roots: which directories are taken for one, and what older versions left.
 
+mod released;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 

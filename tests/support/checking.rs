@@ -1,6 +1,8 @@
 //! Running `loadline check` on a data root.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -49,4 +51,22 @@ impl Report {
         let sound = self.expect_sound();
         assert!(sound.findings.is_empty(), "{sound:#?}");
     }
+}
+
+/// Every entry below a directory, and the bytes of files.
+pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            let bytes = if kind.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+            found.insert(entry.path(), bytes);
+            if kind.is_dir() {
+                left.push(entry.path());
+            }
+        }
+    }
+    found
 }

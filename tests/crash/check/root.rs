@@ -1,6 +1,5 @@
 //! A data root to damage, and the ways to look into it and to change it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use loadline::store::NameRecord;
 use redb::{ReadableDatabase, TableDefinition};
 use serde_json::Value;
 
-use crate::support::checking::check;
+use crate::support::checking::{check, contents};
 use crate::support::daemon::{Daemon, Place};
 use crate::support::images::{Layout, PROVENANCE, digest};
 use crate::support::loading::{files, is_whole, loaded, row};
@@ -132,24 +131,6 @@ impl Root {
         assert_eq!(files(&place.data_root()), expected);
         check(&place.data_root(), &["--deep"]).expect_spotless();
     }
-}
-
-/// Every entry below a directory, and the bytes of files.
-pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(directory) = left.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let kind = entry.file_type().unwrap();
-            let bytes = if kind.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
-            found.insert(entry.path(), bytes);
-            if kind.is_dir() {
-                left.push(entry.path());
-            }
-        }
-    }
-    found
 }
 
 pub fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {

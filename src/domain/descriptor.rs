@@ -64,6 +64,11 @@ impl MediaType {
         *self == Self::OCI_MANIFEST || *self == Self::DOCKER_MANIFEST
     }
 
+    /// Whether blobs of this type are indexes or manifests.
+    pub fn is_document(&self) -> bool {
+        self.is_index() || self.is_manifest()
+    }
+
     /// Whether blobs of this type are image configurations.
     pub fn is_config(&self) -> bool {
         *self == Self::OCI_CONFIG || *self == Self::DOCKER_CONFIG

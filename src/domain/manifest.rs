@@ -141,6 +141,11 @@ impl Document {
         }
     }
 
+    /// Whether this is an index.
+    pub fn is_index(&self) -> bool {
+        matches!(self, Self::Index(_))
+    }
+
     /// What this document is evidence of; absent for images.
     pub fn subject(&self) -> Option<&Descriptor> {
         match self {
@@ -156,6 +161,14 @@ impl Document {
             Self::Manifest(manifest) => (Some(&manifest.config), &manifest.layers),
         };
         own.into_iter().chain(rest.iter())
+    }
+
+    /// How many children there are.
+    pub fn child_count(&self) -> usize {
+        match self {
+            Self::Index(index) => index.manifests.len(),
+            Self::Manifest(manifest) => 1 + manifest.layers.len(),
+        }
     }
 }
 

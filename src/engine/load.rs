@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-use super::graph::image_graph::{self, Image, Plan};
+use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::publish::names::name_changes;
 use super::stream::blocking_reader::PieceReader;
 use super::{Engine, Inner, now};
@@ -138,29 +138,37 @@ impl Sink for Loading<'_> {
 impl Loading<'_> {
     fn run(&mut self, options: &LoadOptions, archive: PieceReader) -> Result<Vec<LoadEvent>> {
         let listing = archive::read(archive, self)?;
-        let mut plan = Plan::default();
+        let mut graph = ImageGraph::default();
         match listing {
             archive::Listing::Layout(descriptors) => {
                 for descriptor in descriptors {
-                    plan.add(self, descriptor, &options.platforms)?;
+                    graph.add(self, descriptor, &options.platforms)?;
                 }
             }
             archive::Listing::Docker(images) => {
                 for image in images {
-                    self.add_docker(&mut plan, image, &options.platforms)?;
+                    self.add_docker(&mut graph, image, &options.platforms)?;
                 }
             }
         }
-        plan.settle(&self.inner.catalog.state());
-        self.finish(plan)
+        {
+            let state = self.inner.catalog.state();
+            graph.resolve_referrers(|subject| state.blob(subject).is_some());
+        }
+        self.finish(graph)
     }
 
-    fn add_docker(&mut self, plan: &mut Plan, image: archive::DockerImage, platforms: &[Platform]) -> Result<()> {
+    fn add_docker(
+        &mut self,
+        graph: &mut ImageGraph,
+        image: archive::DockerImage,
+        platforms: &[Platform],
+    ) -> Result<()> {
         let size = image.manifest.len() as u64;
         let digest = self.take(None, size, &mut image.manifest.as_slice())?;
         let target = Descriptor::new(crate::domain::MediaType::DOCKER_MANIFEST, digest, size);
         if image.names.is_empty() {
-            return plan.add(self, target, platforms);
+            return graph.add(self, target, platforms);
         }
         for name in image.names {
             let mut target = target.clone();
@@ -169,7 +177,7 @@ impl Loading<'_> {
                 let tag = reference.tag().unwrap_or_default();
                 target.annotations = archive::name_annotations(&reference.to_string(), tag).into_iter().collect();
             }
-            plan.add(self, target, platforms)?;
+            graph.add(self, target, platforms)?;
         }
         Ok(())
     }
@@ -184,33 +192,33 @@ impl Loading<'_> {
     }
 
     /// Commits what is planned, names last.
-    fn finish(&mut self, plan: Plan) -> Result<Vec<LoadEvent>> {
-        self.staged.retain(|digest, _| plan.reached.contains(digest));
+    fn finish(&mut self, graph: ImageGraph) -> Result<Vec<LoadEvent>> {
+        self.staged.retain(|digest, _| graph.blobs.contains(digest));
         let blobs = self.staged.drain().map(|(_, staged)| staged).collect();
         let now = now();
         // Which names move depends on what they point at now, so nothing may change in between.
         let mut writer = self.inner.writer();
-        let names = name_changes(&self.inner.catalog.state(), &plan.images, now);
+        let names = name_changes(&self.inner.catalog.state(), &graph.images, now);
         writer.commit(Changes {
             blobs,
-            documents: plan.documents,
-            configs: plan.configs,
+            documents: graph.documents,
+            configs: graph.configs,
             names,
             now,
             ..Changes::default()
         })?;
-        self.committed.retain(|digest| !plan.reached.contains(digest));
-        self.committed.extend(plan.evidence);
-        self.inner.emit_loaded(plan.images.iter().map(|image| &image.target));
+        self.committed.retain(|digest| !graph.blobs.contains(digest));
+        self.committed.extend(graph.evidence);
+        self.inner.emit_loaded(graph.images.iter().map(|image| &image.target));
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),
         };
-        Ok(plan.images.iter().map(event).collect())
+        Ok(graph.images.iter().map(event).collect())
     }
 }
 
-impl image_graph::Source for Loading<'_> {
+impl BlobSource for Loading<'_> {
     fn size(&self, digest: &Digest) -> Option<u64> {
         match self.staged.get(digest) {
             Some(staged) => Some(staged.size),

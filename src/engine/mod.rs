@@ -98,7 +98,7 @@ struct Inner {
     downloads: Arc<Downloads>,
     uploads: Uploads,
     spare: Arc<stream::pieces::Spare>,
-    uses: gc::parents::Uses,
+    parents: gc::parents::ParentIndex,
     events: events::Events,
     // Held by the one writer there may be, so that memory follows the database step by step.
     writing: Mutex<()>,
@@ -128,7 +128,7 @@ impl Engine {
             catalog,
             leases: Leases::default(),
             spare: Arc::default(),
-            uses: gc::parents::Uses::default(),
+            parents: gc::parents::ParentIndex::default(),
             events: events::Events::default(),
             writing: Mutex::default(),
         };

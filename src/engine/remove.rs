@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::catalog::State;
 use super::catalog::resolve::{Resolved, resolve_target};
 use super::catalog::tree::Tree;
-use super::gc::collect::{Sweep, reach};
+use super::gc::collect::Sweep;
+use super::gc::reachable::reachable;
 use super::inspect::lacks_platform;
 use super::{Engine, Inner};
 use crate::domain::event::Action;
@@ -131,7 +132,7 @@ impl Inner {
 /// Takes images away with all their names and what only they use.
 pub(super) fn sweep_of(state: &State, targets: HashSet<Digest>) -> Sweep {
     let names = targets.iter().flat_map(|target| state.names_of(target)).map(|name| (name.to_owned(), None)).collect();
-    let candidates = reach(state, targets.iter().cloned().collect(), None);
+    let candidates = reachable(state, &targets).into_iter().cloned().collect();
     Sweep { candidates: Some(candidates), names, unnamed: targets, pruned: None }
 }
 

@@ -319,6 +319,12 @@ impl State {
         }
     }
 
+    /// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is
+    /// parsed, which is when an image is whole. Until then it is what a load left that did not come to its end.
+    pub(in crate::engine) fn counts_as_child(&self, descriptor: &Descriptor) -> bool {
+        !descriptor.media_type.is_document() || self.document(&descriptor.digest).is_some()
+    }
+
     /// What a stored name points at.
     pub(in crate::engine) fn name(&self, name: &str) -> Option<&Arc<NameRecord>> {
         self.names.get(name)

@@ -1,20 +1,13 @@
 //! An image's tree as it stands now: its manifests, what of them is here, and which fits a platform best.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary, SharedDescriptor};
-use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Reference, attestation};
 use crate::engine::catalog::{Row, State};
-use crate::engine::gc::collect::is_settled;
-
-/// How deep indexes may be nested before the rest is not looked at.
-const MAX_DEPTH: usize = 8;
-
-/// How many descriptors of one image are looked at. Real images have dozens; nested indexes that name one another again
-/// and again could come to any number.
-const MAX_VISITS: usize = 4096;
+use crate::engine::graph::descent::{Descent, Node, NodeRef, Step};
+use crate::engine::graph::limits::MAX_ENTRIES;
 
 static HOST: LazyLock<Matcher> = LazyLock::new(Matcher::host);
 
@@ -25,14 +18,13 @@ pub(in crate::engine) struct Tree {
 
 impl Tree {
     pub(in crate::engine) fn new(state: &State, target: &Descriptor) -> Self {
-        let mut walk = Walk { state, manifests: Vec::new(), visits: 0 };
-        match state.document(&target.digest) {
-            Some(document) if matches!(**document, Document::Index(_)) => walk.descend(document, 0),
+        let manifests = match state.document(&target.digest) {
+            Some(document) if document.is_index() => manifests_under(state, Node { descriptor: target, document }),
+            Some(_) => vec![branch(state, target.clone().into())],
             // An index that is not here hides what is under it.
-            Some(_) => walk.manifests.push(branch(state, target.clone().into())),
-            None => {}
-        }
-        Self { manifests: walk.manifests.into() }
+            None => Vec::new(),
+        };
+        Self { manifests: manifests.into() }
     }
 
     /// The image that fits the host best among those whose content is here, or else the first of them.
@@ -72,38 +64,31 @@ impl Tree {
     }
 }
 
-/// Collects manifests from the top down.
-struct Walk<'a> {
-    state: &'a State,
-    manifests: Vec<ManifestSummary>,
-    visits: usize,
-}
-
-impl Walk<'_> {
-    fn descend(&mut self, document: &Arc<Document>, depth: usize) {
-        let Document::Index(index) = document.as_ref() else { return };
-        for (at, child) in index.manifests.iter().enumerate() {
-            self.visits += 1;
-            if self.visits > MAX_VISITS {
-                return;
-            }
-            match self.state.document(&child.digest) {
-                Some(nested) if matches!(**nested, Document::Index(_)) => {
-                    if depth < MAX_DEPTH {
-                        self.descend(nested, depth + 1);
-                    }
-                }
-                _ => {
-                    self.manifests.extend(SharedDescriptor::child(document, at).map(|child| branch(self.state, child)))
-                }
+/// The manifests that an index and those nested in it name, in order. What goes beyond a limit is left out.
+fn manifests_under(state: &State, index: NodeRef<'_>) -> Vec<ManifestSummary> {
+    let (mut manifests, mut entries, mut descent) = (Vec::new(), 0, Descent::new());
+    let _ = descent.enter(index);
+    while let Some(step) = descent.step() {
+        let Step::Child(child) = step else { continue };
+        entries += 1;
+        if entries > MAX_ENTRIES {
+            break;
+        }
+        let descriptor = child.into_descriptor();
+        match state.document(&descriptor.digest) {
+            Some(document) if document.is_index() => drop(descent.enter(Node { descriptor, document })),
+            _ => {
+                let (index, at) = child.place();
+                manifests.extend(SharedDescriptor::child(index, at).map(|child| branch(state, child)));
             }
         }
     }
+    manifests
 }
 
 /// What a descriptor that is no index, or is not here, stands for.
 fn branch(state: &State, descriptor: SharedDescriptor) -> ManifestSummary {
-    let own = state.entry(&descriptor.digest).filter(|_| is_settled(state, &descriptor));
+    let own = state.entry(&descriptor.digest).filter(|_| state.counts_as_child(&descriptor));
     let mut branch = ManifestSummary {
         document: own.and_then(|own| own.document.clone()),
         kind: ManifestKind::Unknown,

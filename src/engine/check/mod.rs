@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::catalog::Catalog;
-use super::gc::collect::reach;
+use super::gc::reachable::reachable;
 use super::now;
 use crate::domain::{Digest, Result};
 use crate::store::{BlobRecord, Changes, Contents, Found, Mending, Survey, UnreadableRecord};
@@ -184,8 +184,8 @@ impl Check<'_> {
         let state = catalog.state();
         let mut needed: HashMap<String, Vec<String>> = HashMap::new();
         for (name, record) in state.names() {
-            for digest in reach(&state, vec![record.target.digest.clone()], None) {
-                if self.lost.contains(&digest) {
+            for digest in reachable(&state, [&record.target.digest]) {
+                if self.lost.contains(digest) {
                     needed.entry(digest.to_string()).or_default().push(name.to_owned());
                 }
             }
@@ -200,7 +200,7 @@ impl Check<'_> {
     /// Blobs that nothing leads to.
     fn references(&mut self, catalog: &Catalog) {
         let state = catalog.state();
-        let live = reach(&state, state.targets().cloned().collect(), None);
+        let live = reachable(&state, state.targets());
         for (digest, record) in state.blobs().filter(|(digest, _)| !live.contains(*digest)) {
             let detail = format!("{} bytes that no name leads to; a prune removes it", record.size);
             self.note(Fault::UnreferencedBlob, digest, detail, None);

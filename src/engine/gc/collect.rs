@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::domain::manifest::Document;
-use crate::domain::{Descriptor, Digest, Error, Result};
+use super::reachable::{reachable, reachable_without};
+use crate::domain::{Digest, Error, Result};
 use crate::engine::Inner;
 use crate::engine::catalog::State;
 use crate::engine::publish::names::NameChanges;
@@ -55,7 +55,8 @@ impl Inner {
         // Held first: whoever finds nothing postponed then knows that all of it was seen to.
         let mut writer = self.writer();
         // Evidence may have come meanwhile about what was left.
-        let postponed = reach(&self.catalog.state(), self.leases.take_postponed(), None);
+        let left: Vec<Digest> = self.leases.take_postponed().into_iter().collect();
+        let postponed: HashSet<Digest> = reachable(&self.catalog.state(), &left).into_iter().cloned().collect();
         match postponed.is_empty() {
             true => Ok(()),
             false => writer.sweep(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),
@@ -76,19 +77,19 @@ impl Writer<'_> {
         let inner = self.inner;
         let (doomed, bytes) = {
             let state = inner.catalog.state();
-            let dead = match &sweep.candidates {
+            let unreachable = match &sweep.candidates {
                 // Looking through everything is for nothing where little can be found.
                 Some(candidates) if sweep.pruned.is_none() => {
                     let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
-                    let unnamed = inner.uses.dead(&state, candidates, is_named);
-                    let dead = inner.uses.dead(&state, &unnamed, |digest| inner.leases.holds(digest));
-                    inner.leases.postpone(unnamed.difference(&dead).cloned().collect());
-                    dead.into_iter().collect()
+                    let unnamed = inner.parents.unreachable(&state, candidates, is_named);
+                    let unreachable = inner.parents.unreachable(&state, &unnamed, |digest| inner.leases.holds(digest));
+                    inner.leases.postpone(unnamed.difference(&unreachable).cloned().collect());
+                    unreachable.into_iter().collect()
                 }
-                _ => inner.dead_of_all(&state, &sweep),
+                _ => inner.unreachable_of_all(&state, &sweep),
             };
             // From here on nobody can take hold of these and believe that they stay.
-            let doomed = inner.leases.condemn(dead);
+            let doomed = inner.leases.condemn(unreachable);
             let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);
             let bytes = sizes.sum();
             (doomed, bytes)
@@ -106,64 +107,32 @@ impl Writer<'_> {
 
 impl Inner {
     /// What does not live, found from the top down. What only leases keep is postponed.
-    fn dead_of_all(&self, state: &State, sweep: &Sweep) -> Vec<Digest> {
+    fn unreachable_of_all(&self, state: &State, sweep: &Sweep) -> Vec<Digest> {
         let held = self.leases.held();
-        let named = live(state, Vec::new(), sweep);
-        let unnamed = |digest: &&Digest| !named.contains(digest) && state.blob(digest).is_some();
-        let dead: Vec<Digest> = match &sweep.candidates {
+        let named = live(state, &[], sweep);
+        let unnamed = |digest: &&Digest| !named.contains(*digest) && state.blob(digest).is_some();
+        let unreachable: Vec<Digest> = match &sweep.candidates {
             Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
             None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
         };
-        if held.is_empty() || dead.is_empty() {
-            return dead;
+        if held.is_empty() || unreachable.is_empty() {
+            return unreachable;
         }
-        let live = live(state, held, sweep);
-        let (left, dead) = dead.into_iter().partition(|digest| live.contains(digest));
+        let live = live(state, &held, sweep);
+        let (left, unreachable) = unreachable.into_iter().partition(|digest| live.contains(digest));
         self.leases.postpone(left);
-        dead
+        unreachable
     }
 }
 
-fn live(state: &State, held: Vec<Digest>, sweep: &Sweep) -> HashSet<Digest> {
+fn live<'a>(state: &'a State, held: &'a [Digest], sweep: &'a Sweep) -> HashSet<&'a Digest> {
     let Some((target, manifest)) = &sweep.pruned else {
-        let targets = state.targets().filter(|target| !sweep.unnamed.contains(target)).cloned();
-        return reach(state, held.into_iter().chain(targets).collect(), None);
+        let targets = state.targets().filter(|target| !sweep.unnamed.contains(target));
+        return reachable(state, held.iter().chain(targets));
     };
-    let others = state.targets().filter(|other| *other != target).cloned();
-    let mut live = reach(state, held.into_iter().chain(others).collect(), None);
+    let others = state.targets().filter(|other| *other != target);
+    let mut live = reachable(state, held.iter().chain(others));
     // What is about the manifest stays with the index that still names it; the manifest itself and what only it uses go.
-    live.extend(reach(state, vec![target.clone()], Some(manifest)));
+    live.extend(reachable_without(state, [target], Some(manifest)));
     live
-}
-
-/// Whether a blob that an index names counts for what its descriptor says: an index or manifest does once it is parsed,
-/// which is when an image is whole. Until then it is what a load left that did not come to its end.
-pub(in crate::engine) fn is_settled(state: &State, descriptor: &Descriptor) -> bool {
-    let kind = &descriptor.media_type;
-    !(kind.is_index() || kind.is_manifest()) || state.document(&descriptor.digest).is_some()
-}
-
-/// Everything under the roots and their referrers. What is cut is not reached, and nothing through it but its referrers.
-pub(in crate::engine) fn reach(state: &State, roots: Vec<Digest>, cut: Option<&Digest>) -> HashSet<Digest> {
-    let (mut reached, mut was_cut) = (HashSet::new(), false);
-    let mut next = roots;
-    while let Some(digest) = next.pop() {
-        if cut == Some(&digest) {
-            if !was_cut {
-                next.extend(state.referrers(&digest).into_iter().cloned());
-            }
-            was_cut = true;
-            continue;
-        }
-        if reached.contains(&digest) {
-            continue;
-        }
-        if let Some(document) = state.document(&digest) {
-            let counts = |child: &&Descriptor| matches!(**document, Document::Manifest(_)) || is_settled(state, child);
-            next.extend(document.children().filter(counts).map(|child| child.digest.clone()));
-        }
-        next.extend(state.referrers(&digest).into_iter().cloned());
-        reached.insert(digest);
-    }
-    reached
 }

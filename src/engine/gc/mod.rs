@@ -2,3 +2,4 @@
 
 pub(super) mod collect;
 pub(super) mod parents;
+pub(super) mod reachable;

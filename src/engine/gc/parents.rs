@@ -1,8 +1,8 @@
-//! Who uses what: the way up from content to what keeps it.
+//! The way up: which documents name a blob, and so keep it.
 //!
-//! To collect everything, one walks down from all names. To take one image of many away, it is enough to walk up from its
-//! parts until a name is met: how many other images there are makes no difference. Nothing is kept here before that is
-//! done for the first time; from then on it follows every commit.
+//! To collect everything, one walks down from all names. To remove one image of many, it is enough to walk up from its
+//! blobs until a name is met: how many other images there are makes no difference. The index is built when it is first
+//! needed; from then on it follows every commit.
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -12,25 +12,16 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::domain::Digest;
 use crate::domain::manifest::Document;
 use crate::engine::catalog::State;
-use crate::engine::gc::collect::is_settled;
 use crate::store::Changes;
 
-/// Whether what a document names is kept by it: see [`is_settled`].
-fn counts(state: &State, user: &Document, used: &Digest) -> bool {
-    let mut children = user.children().filter(|child| child.digest == *used);
-    matches!(user, Document::Manifest(_))
-        || state.document(used).is_some()
-        || children.any(|child| is_settled(state, child))
-}
-
-/// The users of all content, once they were asked for.
+/// The parents of every blob, once they were asked for.
 #[derive(Default)]
-pub(in crate::engine) struct Uses {
+pub(in crate::engine) struct ParentIndex {
     hasher: RandomState,
     edges: Mutex<Option<Edges>>,
 }
 
-/// What is used, as a hash, and by which document. Were two hashes equal, content would be kept for too long.
+/// The hash of a child's digest, with a parent. Were two hashes equal, content would be kept for too long.
 type Edges = BTreeSet<(u64, Digest)>;
 
 /// What a commit changes here.
@@ -40,15 +31,15 @@ pub(in crate::engine) struct Step {
     removed: Vec<(u64, Digest)>,
 }
 
-impl Uses {
+impl ParentIndex {
     /// What a commit will change. Call it before the catalog follows the commit.
     pub(in crate::engine) fn step(&self, state: &State, changes: &Changes) -> Step {
         if self.lock().is_none() {
             return Step::default();
         }
-        let added = changes.documents.iter().flat_map(|(user, document)| self.edges_of(user, document)).collect();
-        let documents = changes.removed.iter().filter_map(|user| Some((user, state.document(user)?)));
-        let removed = documents.flat_map(|(user, document)| self.edges_of(user, document)).collect();
+        let added = changes.documents.iter().flat_map(|(parent, document)| self.edges_of(parent, document)).collect();
+        let documents = changes.removed.iter().filter_map(|parent| Some((parent, state.document(parent)?)));
+        let removed = documents.flat_map(|(parent, document)| self.edges_of(parent, document)).collect();
         Step { added, removed }
     }
 
@@ -65,7 +56,7 @@ impl Uses {
     /// Those of the candidates that are here with no root above them: neither a name nor whatever else `is_root` stands for
     /// keeps them. Content is under the documents that name it, and a referrer is under its subject. No commit may be made
     /// meanwhile.
-    pub(in crate::engine) fn dead(
+    pub(in crate::engine) fn unreachable(
         &self,
         state: &State,
         candidates: &HashSet<Digest>,
@@ -77,49 +68,57 @@ impl Uses {
         let mut edges = self.lock();
         let edges = edges.get_or_insert_with(|| {
             let documents = state.blobs().filter_map(|(digest, _)| Some((digest, state.document(digest)?)));
-            documents.flat_map(|(user, document)| self.edges_of(user, document)).collect()
+            documents.flat_map(|(parent, document)| self.edges_of(parent, document)).collect()
         });
-        let (mut live, mut dead) = (HashSet::new(), HashSet::new());
+        let (mut live, mut unreachable) = (HashSet::new(), HashSet::new());
         for candidate in candidates {
             let mut seen = HashSet::from([candidate]);
             let mut kept = is_root(candidate);
-            // Users are looked at one by one: what all images share has very many, and the first may do.
-            let mut way = vec![self.above(state, edges, candidate)];
-            while let (false, Some(next)) = (kept, way.last_mut()) {
-                match next.next() {
-                    Some(user) if is_root(user) || live.contains(user) => kept = true,
-                    Some(user) if !dead.contains(user) && seen.insert(user) => way.push(self.above(state, edges, user)),
+            // Parents are looked up one by one: what all images share has very many, and the first may do.
+            let mut path = vec![self.parents(state, edges, candidate)];
+            while let (false, Some(parents)) = (kept, path.last_mut()) {
+                match parents.next() {
+                    Some(parent) if is_root(parent) || live.contains(parent) => kept = true,
+                    Some(parent) if !unreachable.contains(parent) && seen.insert(parent) => {
+                        path.push(self.parents(state, edges, parent));
+                    }
                     Some(_) => {}
-                    None => drop(way.pop()),
+                    None => drop(path.pop()),
                 }
             }
             match kept {
                 true => drop(live.insert(candidate.clone())),
-                // Nor is there a root above anything on the way.
-                false => dead.extend(seen.into_iter().cloned()),
+                // Nor is there a root above anything on the path.
+                false => unreachable.extend(seen.into_iter().cloned()),
             }
         }
-        dead.retain(|digest| candidates.contains(digest) && state.blob(digest).is_some());
-        dead
+        unreachable.retain(|digest| candidates.contains(digest) && state.blob(digest).is_some());
+        unreachable
     }
 
-    /// What keeps this content if it is kept itself: its subject, and the documents here that name it and for which it
-    /// counts.
-    fn above<'a>(&self, state: &'a State, edges: &'a Edges, used: &'a Digest) -> impl Iterator<Item = &'a Digest> {
-        let hash = self.hasher.hash_one(used);
+    /// What keeps a blob if it is kept itself: its subject, and the documents here that name it and for which it counts.
+    fn parents<'a>(&self, state: &'a State, edges: &'a Edges, child: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        let hash = self.hasher.hash_one(child);
         // No digest is less than this one.
         let from = (hash, Digest::Sha256([0; 32]));
-        let users = edges.range(from..).take_while(move |(other, _)| *other == hash).map(|(_, user)| user);
-        let users = users.filter(|user| state.document(user).is_some_and(|user| counts(state, user, used)));
-        let subject = state.document(used).and_then(|document| document.subject()).map(|subject| &subject.digest);
-        subject.into_iter().chain(users)
+        let parents = edges.range(from..).take_while(move |(other, _)| *other == hash).map(|(_, parent)| parent);
+        let parents = parents.filter(|parent| state.document(parent).is_some_and(|parent| keeps(state, parent, child)));
+        let subject = state.document(child).and_then(|document| document.subject()).map(|subject| &subject.digest);
+        subject.into_iter().chain(parents)
     }
 
-    fn edges_of(&self, user: &Digest, document: &Document) -> impl Iterator<Item = (u64, Digest)> {
-        document.children().map(|child| (self.hasher.hash_one(&child.digest), user.clone()))
+    fn edges_of(&self, parent: &Digest, document: &Document) -> impl Iterator<Item = (u64, Digest)> {
+        document.children().map(|child| (self.hasher.hash_one(&child.digest), parent.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Edges>> {
         self.edges.lock()
     }
+}
+
+/// Whether a document keeps what it names: see [`State::counts_as_child`].
+fn keeps(state: &State, parent: &Document, child: &Digest) -> bool {
+    !parent.is_index()
+        || state.document(child).is_some()
+        || parent.children().any(|named| named.digest == *child && state.counts_as_child(named))
 }

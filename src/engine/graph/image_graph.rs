@@ -1,18 +1,16 @@
 //! What descriptors come to: which images, made of which blobs, parsed to what.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use super::descent::{Descent, Node, OwnedNode, Step};
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
-use crate::engine::catalog::State;
-
-/// How deep indexes may be nested.
-const MAX_DEPTH: usize = 8;
 
 /// Blobs by digest, wherever they are.
-pub(in crate::engine) trait Source {
+pub(in crate::engine) trait BlobSource {
     /// The size of a blob; `None` where it is not here.
     fn size(&self, digest: &Digest) -> Option<u64>;
 
@@ -33,21 +31,21 @@ pub(in crate::engine) struct Image {
 
 /// Everything that will be kept of what an archive or a registry gave.
 #[derive(Default)]
-pub(in crate::engine) struct Plan {
+pub(in crate::engine) struct ImageGraph {
     pub(in crate::engine) images: Vec<Image>,
     pub(in crate::engine) documents: Vec<(Digest, Document)>,
     pub(in crate::engine) configs: Vec<(Digest, ConfigSummary)>,
     /// Every blob under an image or a referrer that is here.
-    pub(in crate::engine) reached: HashSet<Digest>,
+    pub(in crate::engine) blobs: HashSet<Digest>,
     /// Those of them that are evidence beside the images. Its subject may go before it comes.
     pub(in crate::engine) evidence: Vec<Digest>,
     /// Evidence that stands beside the images: its subject, and what it is made of.
-    referrers: Vec<(Digest, Plan)>,
+    referrers: Vec<(Digest, ImageGraph)>,
     /// Documents that were read, each with the type it was read as: one that is named again and again is read once.
     read: HashSet<(Digest, MediaType)>,
 }
 
-impl Plan {
+impl ImageGraph {
     /// Adds one descriptor of an archive's index: an image, or evidence about one.
     ///
     /// # Errors
@@ -55,37 +53,37 @@ impl Plan {
     /// not what a descriptor says; `NotFound` where a platform was asked for that the image lacks.
     pub(in crate::engine) fn add(
         &mut self,
-        source: &impl Source,
+        source: &impl BlobSource,
         target: Descriptor,
         platforms: &[Platform],
     ) -> Result<()> {
         let digest = target.digest.clone();
-        if !(target.media_type.is_index() || target.media_type.is_manifest()) {
+        if !target.media_type.is_document() {
             let text = format!("archive's index names {digest}, which is no image but {:?}", target.media_type);
             return Err(Error::invalid(text));
         }
         if source.size(&digest).is_none() {
             return Err(Error::invalid(format!("archive's index names {digest}, which is not in the archive")));
         }
-        let document = decode(source, &target)?;
-        if let Some(subject) = document.subject() {
-            let mut evidence = Plan::default();
+        let node = read(source, &target)?;
+        if let Some(subject) = node.document.subject() {
+            let mut evidence = ImageGraph::default();
             let subject = subject.digest.clone();
-            evidence.descend(source, &target, document, &[], 0)?;
+            evidence.descend(source, node, &[])?;
             self.referrers.push((subject, evidence));
             return Ok(());
         }
-        self.descend(source, &target, document, platforms, 0)?;
+        self.descend(source, node, platforms)?;
         let name = name_of(&target);
         self.images.push(Image { target, name });
         Ok(())
     }
 
-    /// Takes in the evidence whose subject is kept, or is here already. The rest is about nothing and stays out.
-    pub(in crate::engine) fn settle(&mut self, state: &State) {
+    /// Takes in the evidence whose subject is part of this, or is stored already. The rest is about nothing and stays out.
+    pub(in crate::engine) fn resolve_referrers(&mut self, is_stored: impl Fn(&Digest) -> bool) {
         let mut waiting = std::mem::take(&mut self.referrers);
         loop {
-            let kept = |subject: &Digest| self.reached.contains(subject) || state.blob(subject).is_some();
+            let kept = |subject: &Digest| self.blobs.contains(subject) || is_stored(subject);
             let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(subject, _)| kept(subject));
             if ready.is_empty() {
                 for (subject, _) in rest {
@@ -96,91 +94,102 @@ impl Plan {
             for (_, evidence) in ready {
                 self.documents.extend(evidence.documents);
                 self.configs.extend(evidence.configs);
-                self.evidence.extend(evidence.reached.iter().cloned());
-                self.reached.extend(evidence.reached);
+                self.evidence.extend(evidence.blobs.iter().cloned());
+                self.blobs.extend(evidence.blobs);
             }
             waiting = rest;
         }
     }
 
-    fn descend(
-        &mut self,
-        source: &impl Source,
-        descriptor: &Descriptor,
-        document: Document,
-        platforms: &[Platform],
-        depth: usize,
-    ) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!("indexes are nested more than {MAX_DEPTH} deep")));
-        }
-        source.hold(&descriptor.digest)?;
-        let first_time = self.reached.insert(descriptor.digest.clone());
-        if !first_time && platforms.is_empty() {
-            return Ok(());
-        }
-        match &document {
-            Document::Index(index) => {
-                let wanted = wanted(source, &index.manifests, platforms)?;
-                for child in index.manifests.iter().zip(wanted).filter_map(|(child, wanted)| wanted.then_some(child)) {
+    /// Takes in a document and everything under it, of an index only what these platforms need.
+    fn descend(&mut self, source: &impl BlobSource, root: OwnedNode, platforms: &[Platform]) -> Result<()> {
+        let mut descent = Descent::new();
+        let is_new = self.enter(&mut descent, source, root, platforms)?;
+        while let Some(step) = descent.step() {
+            match step {
+                Step::Child(child) => {
+                    let descriptor = child.descriptor();
                     // A platform that the archive lacks makes the image incomplete, not the archive wrong.
-                    if !self.here(source, child)? {
+                    if !is_present(source, descriptor)? {
                         continue;
                     }
-                    if child.media_type.is_index() || child.media_type.is_manifest() {
-                        if !self.read.insert((child.digest.clone(), child.media_type.clone())) {
-                            continue;
-                        }
-                        let document = decode(source, child)?;
-                        self.descend(source, child, document, &[], depth + 1)?;
-                    } else {
-                        self.reach(source, child)?;
+                    if !child.is_document() {
+                        self.add_blob(source, descriptor)?;
+                    } else if self.read.insert((descriptor.digest.clone(), descriptor.media_type.clone())) {
+                        self.enter(&mut descent, source, read(source, descriptor)?, &[])?;
+                    }
+                }
+                Step::Left(node) => {
+                    self.add_config(source, &node.document);
+                    let is_root = descent.path().next().is_none();
+                    if is_new || !is_root {
+                        let document = Arc::unwrap_or_clone(node.document);
+                        self.documents.push((node.descriptor.digest.clone(), document));
                     }
                 }
             }
-            Document::Manifest(manifest) => {
-                for child in document.children() {
-                    if self.here(source, child)? {
-                        self.reach(source, child)?;
-                    }
-                }
-                let config = &manifest.config;
-                if manifest.is_image() && config.media_type.is_config() && source.size(&config.digest).is_some() {
-                    // A configuration that cannot be read costs the image its details, not its place in the list.
-                    match source.read(&config.digest, MAX_CONFIG).and_then(|bytes| ConfigSummary::decode(&bytes)) {
-                        Ok(summary) => self.configs.push((config.digest.clone(), summary)),
-                        Err(error) => {
-                            tracing::info!(content.digest = %config.digest, error = error.chain(), "skipping a configuration")
-                        }
-                    }
-                }
-            }
-        }
-        if first_time {
-            self.documents.push((descriptor.digest.clone(), document));
         }
         Ok(())
     }
 
-    /// Whether a blob is here, and if so of the size that its descriptor says.
-    fn here(&self, source: &impl Source, descriptor: &Descriptor) -> Result<bool> {
-        match source.size(&descriptor.digest) {
-            Some(size) if size != descriptor.size => Err(Error::invalid(format!(
-                "content {} has {size} bytes, its descriptor says {}",
-                descriptor.digest, descriptor.size
-            ))),
-            size => Ok(size.is_some()),
+    /// Enters a document unless it was taken in before. Other platforms of one may still be wanted. Returns whether it is
+    /// new.
+    fn enter(
+        &mut self,
+        descent: &mut Descent<Arc<Descriptor>, Arc<Document>>,
+        source: &impl BlobSource,
+        node: OwnedNode,
+        platforms: &[Platform],
+    ) -> Result<bool> {
+        source.hold(&node.descriptor.digest)?;
+        let is_new = self.blobs.insert(node.descriptor.digest.clone());
+        match node.document.as_ref() {
+            Document::Index(index) if !platforms.is_empty() => {
+                let chosen = wanted(source, &index.manifests, platforms)?;
+                descent.enter_chosen(node, chosen)?;
+            }
+            _ if is_new || !platforms.is_empty() => drop(descent.enter(node)?),
+            _ => {}
         }
+        Ok(is_new)
     }
 
-    fn reach(&mut self, source: &impl Source, descriptor: &Descriptor) -> Result<()> {
+    fn add_blob(&mut self, source: &impl BlobSource, descriptor: &Descriptor) -> Result<()> {
         source.hold(&descriptor.digest)?;
-        self.reached.insert(descriptor.digest.clone());
+        self.blobs.insert(descriptor.digest.clone());
         Ok(())
+    }
+
+    /// Reads the configuration of an image's manifest. One that cannot be read costs the image its details, not its place
+    /// in the list.
+    fn add_config(&mut self, source: &impl BlobSource, document: &Document) {
+        let Document::Manifest(manifest) = document else { return };
+        let config = &manifest.config;
+        if !manifest.is_image() || !config.media_type.is_config() || source.size(&config.digest).is_none() {
+            return;
+        }
+        match source.read(&config.digest, MAX_CONFIG).and_then(|bytes| ConfigSummary::decode(&bytes)) {
+            Ok(summary) => self.configs.push((config.digest.clone(), summary)),
+            Err(error) => {
+                tracing::info!(content.digest = %config.digest, error = error.chain(), "skipping a configuration")
+            }
+        }
     }
 }
 
-fn decode(source: &impl Source, descriptor: &Descriptor) -> Result<Document> {
+/// Whether a blob is there, and if so of the size that its descriptor says.
+fn is_present(source: &impl BlobSource, descriptor: &Descriptor) -> Result<bool> {
+    match source.size(&descriptor.digest) {
+        Some(size) if size != descriptor.size => Err(Error::invalid(format!(
+            "content {} has {size} bytes, its descriptor says {}",
+            descriptor.digest, descriptor.size
+        ))),
+        size => Ok(size.is_some()),
+    }
+}
+
+/// Reads the document that a descriptor points at.
+fn read(source: &impl BlobSource, descriptor: &Descriptor) -> Result<OwnedNode> {
     let bytes = source.read(&descriptor.digest, MAX_MANIFEST)?;
     if bytes.len() as u64 != descriptor.size {
         return Err(Error::invalid(format!(
@@ -190,14 +199,12 @@ fn decode(source: &impl Source, descriptor: &Descriptor) -> Result<Document> {
             descriptor.size
         )));
     }
-    Document::decode(&bytes, &descriptor.media_type).map_err(|e| e.context(&descriptor.digest))
+    let document = Document::decode(&bytes, &descriptor.media_type).map_err(|e| e.context(&descriptor.digest))?;
+    Ok(Node { descriptor: Arc::new(descriptor.clone()), document: Arc::new(document) })
 }
 
-/// Which children of an index to take: all, or the platforms asked for with the attestations about them.
-fn wanted(source: &impl Source, children: &[Descriptor], platforms: &[Platform]) -> Result<Vec<bool>> {
-    if platforms.is_empty() {
-        return Ok(vec![true; children.len()]);
-    }
+/// The positions of the children of an index that the platforms need: theirs, and the attestations about them.
+fn wanted(source: &impl BlobSource, children: &[Descriptor], platforms: &[Platform]) -> Result<Vec<usize>> {
     let fits = |child: &Descriptor, platform: &Platform| {
         let named = child.platform.as_deref();
         !attestation::is_marked(child)
@@ -209,14 +216,11 @@ fn wanted(source: &impl Source, children: &[Descriptor], platforms: &[Platform])
             return Err(Error::not_found(format!("archive has no image for the platform {platform}")));
         }
     }
-    let mut wanted: Vec<bool> =
-        children.iter().map(|child| platforms.iter().any(|platform| fits(child, platform))).collect();
-    let kept: HashSet<&Digest> =
-        children.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(child, _)| &child.digest).collect();
-    for (child, wanted) in children.iter().zip(&mut wanted) {
-        *wanted |= attestation::subject(child).is_some_and(|subject| kept.contains(&subject));
-    }
-    Ok(wanted)
+    let is_wanted = |child: &Descriptor| platforms.iter().any(|platform| fits(child, platform));
+    let kept: HashSet<&Digest> = children.iter().filter(|child| is_wanted(child)).map(|child| &child.digest).collect();
+    let is_about = |child: &Descriptor| attestation::subject(child).is_some_and(|subject| kept.contains(&subject));
+    let positions = children.iter().enumerate().filter(|(_, child)| is_wanted(child) || is_about(child));
+    Ok(positions.map(|(at, _)| at).collect())
 }
 
 /// The name that an archive gives an image: containerd's annotation, or else the specification's.

@@ -32,12 +32,12 @@ impl Writer<'_> {
     /// Makes changes durable, then visible. A failed commit changes nothing.
     pub(in crate::engine) fn commit(&mut self, changes: Changes) -> Result<()> {
         let applied = catalog::Applied::of(&changes);
-        let step = self.inner.uses.step(&self.inner.catalog.state(), &changes);
+        let step = self.inner.parents.step(&self.inner.catalog.state(), &changes);
         let removed = changes.removed.clone();
         self.inner.store.commit(changes)?;
         self.removed.extend(removed);
         self.inner.catalog.apply(applied);
-        self.inner.uses.follow(step);
+        self.inner.parents.follow(step);
         Ok(())
     }
 }

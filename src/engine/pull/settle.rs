@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::graph::image_graph::{self, Plan};
+use super::super::graph::image_graph::{BlobSource, ImageGraph};
 use super::super::publish::names::name_changes;
 use super::super::{Inner, now};
 use super::Landed;
@@ -33,26 +33,29 @@ impl Inner {
             staged.insert(digest.clone(), ingest.finish()?);
         }
         let blobs = harvest.blobs.iter().map(|landed| (&landed.digest, landed)).collect();
-        let mut source = Source { inner: self, lease: harvest.lease, staged, blobs };
+        let mut source = PullSource { inner: self, lease: harvest.lease, staged, blobs };
         let source_of = harvest.name.repository();
         let target = harvest.target.digest.clone();
         // From here on no other pull can take a blob that both have fetched, and no name can move.
         let mut writer = self.writer();
-        let mut plan = Plan::default();
-        plan.add(&source, harvest.target, &[])?;
-        match plan.images.first_mut() {
+        let mut graph = ImageGraph::default();
+        graph.add(&source, harvest.target, &[])?;
+        match graph.images.first_mut() {
             Some(image) => image.name = Some(harvest.name),
             None => return Err(Error::invalid(format!("{target} is evidence about an image, not an image"))),
         }
         for referrer in harvest.referrers {
-            plan.add(&source, referrer, &[])?;
+            graph.add(&source, referrer, &[])?;
         }
-        plan.settle(&self.catalog.state());
-        if let Some(lost) = harvest.needed.iter().find(|digest| !plan.reached.contains(*digest)) {
+        {
+            let state = self.catalog.state();
+            graph.resolve_referrers(|subject| state.blob(subject).is_some());
+        }
+        if let Some(lost) = harvest.needed.iter().find(|digest| !graph.blobs.contains(*digest)) {
             // Another pull had taken it and could not keep it.
             return Err(Error::new(Kind::Unavailable, format!("content {lost} was lost during the pull: try again")));
         }
-        let blobs = plan.reached.iter().filter_map(|digest| source.take(digest)).collect();
+        let blobs = graph.blobs.iter().filter_map(|digest| source.take(digest)).collect();
         let now = now();
         let (names, sources) = {
             let state = self.catalog.state();
@@ -60,22 +63,22 @@ impl Inner {
             if !sources.contains(&source_of) {
                 sources.push(source_of);
             }
-            (name_changes(&state, &plan.images, now), vec![(target, sources)])
+            (name_changes(&state, &graph.images, now), vec![(target, sources)])
         };
-        let Plan { documents, configs, .. } = plan;
+        let ImageGraph { documents, configs, .. } = graph;
         writer.commit(Changes { blobs, documents, configs, names, sources, now, ..Changes::default() })
     }
 }
 
 /// What a pull has, wherever it is. Holds true only while the writer is held.
-struct Source<'a> {
+struct PullSource<'a> {
     inner: &'a Inner,
     lease: &'a Lease,
     staged: HashMap<Digest, Staged>,
     blobs: HashMap<&'a Digest, &'a Landed>,
 }
 
-impl Source<'_> {
+impl PullSource<'_> {
     /// A blob that is to be committed; `None` where another pull has committed it, or it was here before.
     fn take(&mut self, digest: &Digest) -> Option<Staged> {
         let fetched = || self.blobs.get(digest)?.fetched.staged().take();
@@ -83,7 +86,7 @@ impl Source<'_> {
     }
 }
 
-impl image_graph::Source for Source<'_> {
+impl BlobSource for PullSource<'_> {
     fn size(&self, digest: &Digest) -> Option<u64> {
         if let Some(staged) = self.staged.get(digest) {
             return Some(staged.size);

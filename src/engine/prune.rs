@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::catalog::State;
 use super::gc::collect::Sweep;
+use super::graph::closure::Closure;
 use super::list::narrow;
 use super::remove::{Removed, sweep_of};
 use super::{Engine, Inner};
@@ -93,15 +94,14 @@ impl Inner {
 
 /// An image's index and manifests that are here, from the top down, each once.
 fn documents_under(state: &State, target: &Digest) -> Vec<Digest> {
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    let mut next = vec![target.clone()];
-    while let Some(digest) = next.pop() {
-        let Some(document) = state.document(&digest) else { continue };
-        if seen.insert(digest.clone()) {
-            let children: Vec<Digest> = document.children().map(|child| child.digest.clone()).collect();
-            next.extend(children.into_iter().rev());
-            found.push(digest);
-        }
+    let (mut found, mut closure) = (Vec::new(), Closure::of([target]));
+    while let Some(digest) = closure.next() {
+        let Some(document) = state.document(digest) else { continue };
+        found.push(digest.clone());
+        let nested = document.children().map(|child| &child.digest).filter(|child| state.document(child).is_some());
+        // The last that is added is visited first.
+        let nested: Vec<&Digest> = nested.collect();
+        closure.add(nested.into_iter().rev());
     }
     found
 }

@@ -4,22 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
+use super::super::graph::descent::{Descent, Node, OwnedNode, Step};
+use super::super::graph::limits::{LimitExceeded, MAX_DOCUMENT_BYTES};
 use super::Pulling;
-use crate::domain::manifest::{Document, Index};
+use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Result, attestation};
-
-/// How deep indexes may be nested.
-const MAX_DEPTH: usize = 8;
-
-/// How many bytes of documents one image may hold in memory while it is pulled.
-const MAX_DOCUMENTS: u64 = 32 << 20;
-
-/// A manifest that was chosen, parsed.
-type Chosen = (Descriptor, Arc<Document>);
 
 /// The documents that a pull has fetched; those that were here already are in the catalog.
 #[derive(Default)]
@@ -32,12 +23,11 @@ impl Documents {
     /// Takes a document in.
     ///
     /// # Errors
-    /// `ResourceExhausted` where the image has more of them than can be meant.
-    pub(super) fn insert(&mut self, digest: Digest, bytes: Bytes) -> Result<()> {
+    /// `DocumentBytes` where the image has more of them than can be meant.
+    pub(super) fn insert(&mut self, digest: Digest, bytes: Bytes) -> Result<(), LimitExceeded> {
         self.bytes += bytes.len() as u64;
-        if self.bytes > MAX_DOCUMENTS {
-            let text = format!("the image's manifests are larger than {MAX_DOCUMENTS} bytes in all");
-            return Err(Error::new(Kind::ResourceExhausted, text));
+        if self.bytes > MAX_DOCUMENT_BYTES {
+            return Err(LimitExceeded::DocumentBytes);
         }
         self.fetched.insert(digest, bytes);
         Ok(())
@@ -64,14 +54,13 @@ impl Pulling {
     /// # Errors
     /// `NotFound` where the image has nothing for the platform.
     pub(super) async fn select(&mut self, target: &Descriptor) -> Result<Selection> {
-        let root = self.document(target).await?;
-        let (mut path, mut barren) = (Vec::new(), HashSet::new());
-        let chosen = self.choose(target.clone(), root, &mut path, &mut barren).await?;
-        let Some((manifest, document)) = chosen else { return Err(no_match(self.request.platform.as_ref())) };
+        let path = self.choose(target).await?;
+        let Some((chosen, indexes)) = path.split_last() else { return Err(no_match(self.request.platform.as_ref())) };
+        let manifest = chosen.descriptor.as_ref();
         let mut selection = Selection {
             manifest: manifest.clone(),
-            is_single: path.is_empty(),
-            documents: path.iter().map(|(descriptor, _)| descriptor.clone()).collect(),
+            is_single: indexes.is_empty(),
+            documents: indexes.iter().map(|index| Descriptor::clone(&index.descriptor)).collect(),
             blobs: Vec::new(),
             needed: 0,
         };
@@ -81,7 +70,7 @@ impl Pulling {
             selection.blobs.extend(new.cloned());
             selection.documents.push(descriptor);
         };
-        add(&mut selection, manifest.clone(), &document);
+        add(&mut selection, manifest.clone(), &chosen.document);
         selection.needed = selection.blobs.len();
         let of_all = self.of_all_platforms();
         let wanted = |child: &&Descriptor| {
@@ -89,7 +78,7 @@ impl Pulling {
                 && child.media_type.is_manifest()
         };
         let attestations: Vec<Descriptor> =
-            path.iter().flat_map(|(_, index)| index.manifests.iter().filter(wanted)).cloned().collect();
+            indexes.iter().flat_map(|index| index.document.children().filter(wanted)).cloned().collect();
         let mut seen = HashSet::new();
         for descriptor in attestations.into_iter().filter(|found| seen.insert(found.digest.clone())) {
             match self.document(&descriptor).await {
@@ -107,7 +96,7 @@ impl Pulling {
     /// A document from the store or else from the registry, held from now on.
     pub(super) async fn document(&mut self, descriptor: &Descriptor) -> Result<Arc<Document>> {
         let digest = &descriptor.digest;
-        if !(descriptor.media_type.is_index() || descriptor.media_type.is_manifest()) {
+        if !descriptor.media_type.is_document() {
             let text = format!("content {digest} is no image but {:?}", descriptor.media_type);
             return Err(Error::invalid(text));
         }
@@ -137,54 +126,52 @@ impl Pulling {
         Ok(Arc::new(document))
     }
 
-    /// The manifest that fits best, and in `path` the indexes above it; `None` where none fits. Indexes that hold none are
-    /// noted in `barren`: one that many others name is looked through once.
-    fn choose<'a>(
-        &'a mut self,
-        descriptor: Descriptor,
-        document: Arc<Document>,
-        path: &'a mut Vec<(Descriptor, Index)>,
-        barren: &'a mut HashSet<Digest>,
-    ) -> BoxFuture<'a, Result<Option<Chosen>>> {
-        async move {
-            let Document::Index(index) = document.as_ref() else { return Ok(Some((descriptor, document))) };
-            if path.len() >= MAX_DEPTH {
-                return Err(Error::invalid(format!("indexes are nested more than {MAX_DEPTH} deep")));
+    /// The manifest that fits best, after the indexes that lead to it from the target; empty where none fits. An index
+    /// that holds none is looked through once, however many others name it.
+    async fn choose(&mut self, target: &Descriptor) -> Result<Vec<OwnedNode>> {
+        let mut descent = Descent::new();
+        let mut next = Some(Arc::new(target.clone()));
+        while let Some(descriptor) = next {
+            let document = self.document(&descriptor).await?;
+            let is_manifest = !document.is_index();
+            let candidates = candidates(&document, &self.matcher);
+            descent.enter_chosen(Node { descriptor, document }, candidates)?;
+            if is_manifest {
+                return Ok(descent.path().cloned().collect());
             }
-            let own = descriptor.digest.clone();
-            path.push((descriptor, index.clone()));
-            for child in candidates(index, &self.matcher) {
-                if barren.contains(&child.digest) {
-                    continue;
-                }
-                let document = self.document(&child).await?;
-                if let Some(chosen) = self.choose(child, document, path, barren).await? {
-                    return Ok(Some(chosen));
-                }
-            }
-            path.pop();
-            barren.insert(own);
-            Ok(None)
+            next = next_candidate(&mut descent);
         }
-        .boxed()
+        Ok(Vec::new())
     }
 }
 
-/// The children of an index that fit a platform, the best first. Those that name no platform fit, but less than others:
-/// only the best manifest is tried, but every nested index.
-fn candidates(index: &Index, matcher: &Matcher) -> Vec<Descriptor> {
-    let mut ranked: Vec<(usize, &Descriptor)> = index
+/// The next document to look at; `None` where all were.
+fn next_candidate(descent: &mut Descent<Arc<Descriptor>, Arc<Document>>) -> Option<Arc<Descriptor>> {
+    loop {
+        if let Step::Child(child) = descent.step()?
+            && !descent.has_entered(&child.descriptor().digest)
+        {
+            return Some(Arc::new(child.descriptor().clone()));
+        }
+    }
+}
+
+/// The children of an index that fit a platform by their positions, the best first; none of a manifest. Those that name no
+/// platform fit, but less than others: only the best manifest is tried, but every nested index.
+fn candidates(document: &Document, matcher: &Matcher) -> Vec<usize> {
+    let Document::Index(index) = document else { return Vec::new() };
+    let mut ranked: Vec<(usize, usize)> = index
         .manifests
         .iter()
-        .filter(|child| child.media_type.is_index() || child.media_type.is_manifest())
-        .filter(|child| !attestation::is_marked(child))
-        .filter_map(|child| match child.platform.as_deref() {
-            Some(platform) => Some((matcher.rank(platform)?, child)),
-            None => Some((usize::MAX, child)),
+        .enumerate()
+        .filter(|(_, child)| child.media_type.is_document() && !attestation::is_marked(child))
+        .filter_map(|(at, child)| match child.platform.as_deref() {
+            Some(platform) => Some((matcher.rank(platform)?, at)),
+            None => Some((usize::MAX, at)),
         })
         .collect();
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, child)| child.clone()).collect()
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, at)| at).collect()
 }
 
 /// That an index has nothing for a platform, in Docker's words.

@@ -1,17 +1,14 @@
 //! What an image is made of, in the order in which a registry must get it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::catalog::State;
+use super::super::graph::descent::{Descent, Node, NodeRef, Step};
+use super::super::graph::limits::{LimitExceeded, MAX_PARTS};
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Result};
 use crate::store::Lease;
-
-/// How deep indexes may be nested.
-const MAX_DEPTH: usize = 8;
-
-/// How many documents and blobs one image may be made of.
-const MAX_PARTS: usize = 1 << 16;
 
 /// Everything under one index or manifest, each part once.
 #[derive(Default)]
@@ -25,6 +22,7 @@ pub(super) struct Contents {
     /// An index or manifest that is not here, so that what is under it is not known; absent where all are.
     pub(super) lost: Option<Digest>,
     known: HashSet<Digest>,
+    /// In which list of `documents` each one is.
     heights: HashMap<Digest, usize>,
 }
 
@@ -57,8 +55,16 @@ impl Contents {
     /// `InvalidArgument` where the image is nested too deep, is made of too much, or a blob has another size than its
     /// descriptor says.
     pub(super) fn of(state: &State, lease: &Lease, root: &Descriptor) -> Result<Self> {
-        let mut contents = Self::default();
-        contents.descend(state, lease, root, 0)?;
+        let mut reading = Reading { state, lease, descent: Descent::new(), contents: Self::default() };
+        reading.enter(root)?;
+        while let Some(step) = reading.descent.step() {
+            match step {
+                Step::Child(child) if child.is_document() => reading.enter(child.into_descriptor())?,
+                Step::Child(child) => reading.add_blob(child.into_descriptor())?,
+                Step::Left(node) => reading.contents.add_document(node),
+            }
+        }
+        let mut contents = reading.contents;
         if let Some(last) = contents.documents.last_mut() {
             last.retain(|document| document.digest != root.digest);
         }
@@ -76,43 +82,56 @@ impl Contents {
         self.documents.iter().flatten().chain(&self.root)
     }
 
-    /// Takes a document in, and gives the number of the list that it is in.
-    fn descend(&mut self, state: &State, lease: &Lease, descriptor: &Descriptor, depth: usize) -> Result<usize> {
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!("indexes are nested more than {MAX_DEPTH} deep")));
-        }
-        if !self.known.insert(descriptor.digest.clone()) {
-            return Ok(self.heights.get(&descriptor.digest).copied().unwrap_or_default());
-        }
-        self.check_parts()?;
-        let here = is_here(state, lease, descriptor)?;
-        let Some(document) = state.document(&descriptor.digest).filter(|_| here) else {
-            self.lost.get_or_insert_with(|| descriptor.digest.clone());
-            return Ok(0);
-        };
-        let mut height = 0;
-        for child in document.children() {
-            let is_document = child.media_type.is_index() || child.media_type.is_manifest();
-            if is_document && matches!(document.as_ref(), Document::Index(_)) {
-                height = height.max(self.descend(state, lease, child, depth + 1)? + 1);
-            } else if self.known.insert(child.digest.clone()) {
-                self.check_parts()?;
-                self.blobs.push(Blob { descriptor: child.clone(), here: is_here(state, lease, child)? });
-            }
-        }
-        self.heights.insert(descriptor.digest.clone(), height);
+    /// Adds a document all of whose children were added.
+    fn add_document(&mut self, node: NodeRef<'_>) {
+        let above = |child: &Descriptor| self.heights.get(&child.digest).copied().unwrap_or_default() + 1;
+        let nested =
+            node.document.children().filter(|child| node.document.is_index() && child.media_type.is_document());
+        let height = nested.map(above).max().unwrap_or_default();
+        self.heights.insert(node.descriptor.digest.clone(), height);
         if self.documents.len() <= height {
             self.documents.resize_with(height + 1, Vec::new);
         }
-        self.documents[height].push(descriptor.clone());
-        Ok(height)
+        self.documents[height].push(node.descriptor.clone());
     }
 
-    fn check_parts(&self) -> Result<()> {
+    /// Notes a part of the image; `false` where it is one already.
+    fn add_part(&mut self, digest: &Digest) -> Result<bool, LimitExceeded> {
+        let is_new = self.known.insert(digest.clone());
         match self.known.len() > MAX_PARTS {
-            true => Err(Error::invalid(format!("the image is made of more than {MAX_PARTS} parts"))),
-            false => Ok(()),
+            true => Err(LimitExceeded::Parts),
+            false => Ok(is_new),
         }
+    }
+}
+
+/// An image on whose way down its contents are gathered.
+struct Reading<'a> {
+    state: &'a State,
+    lease: &'a Lease,
+    descent: Descent<&'a Descriptor, &'a Arc<Document>>,
+    contents: Contents,
+}
+
+impl<'a> Reading<'a> {
+    fn enter(&mut self, descriptor: &'a Descriptor) -> Result<()> {
+        if !self.contents.add_part(&descriptor.digest)? {
+            return Ok(());
+        }
+        let here = is_here(self.state, self.lease, descriptor)?;
+        match self.state.document(&descriptor.digest).filter(|_| here) {
+            Some(document) => drop(self.descent.enter(Node { descriptor, document })?),
+            None => drop(self.contents.lost.get_or_insert_with(|| descriptor.digest.clone())),
+        }
+        Ok(())
+    }
+
+    fn add_blob(&mut self, descriptor: &Descriptor) -> Result<()> {
+        if self.contents.add_part(&descriptor.digest)? {
+            let here = is_here(self.state, self.lease, descriptor)?;
+            self.contents.blobs.push(Blob { descriptor: descriptor.clone(), here });
+        }
+        Ok(())
     }
 }
 

@@ -9,9 +9,8 @@ use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Result, attestation};
 use crate::engine::catalog::State;
 use crate::engine::catalog::tree::Tree;
-
-/// How deep indexes may be nested.
-const MAX_DEPTH: usize = 8;
+use crate::engine::graph::closure::Closure;
+use crate::engine::graph::descent::{Descent, Node, Step};
 
 /// What of an index or manifest is saved.
 #[derive(Clone, Debug)]
@@ -48,9 +47,9 @@ impl Chosen {
                 (Descriptor::clone(&one.descriptor), Part::Whole)
             }
             _ => {
-                let mut parts =
-                    Parts { state, selected: (!selected.is_empty()).then_some(digests), known: HashMap::new() };
-                let part = parts.of(target, 0).ok_or_else(|| {
+                let selected = (!selected.is_empty()).then_some(digests);
+                let parts = Parts { state, selected, descent: Descent::new(), known: HashMap::new() };
+                let part = parts.of(target).ok_or_else(|| {
                     Error::not_found(format!("image {shown} cannot be saved: nothing of it is here as a whole"))
                 })?;
                 (target.clone(), part)
@@ -90,58 +89,77 @@ fn travels_alone(tree: &Tree, branch: &ManifestSummary) -> bool {
     })
 }
 
-/// Finds out what of an index is here.
+/// Finds out what of an index is here, from the bottom up.
 struct Parts<'a> {
     state: &'a State,
     /// The manifests that are wanted; all where absent.
     selected: Option<HashSet<&'a Digest>>,
-    /// Documents that were looked at: indexes may name one another again and again.
-    known: HashMap<Digest, Option<Part>>,
+    descent: Descent<&'a Descriptor, &'a Arc<Document>>,
+    /// What of a child is saved, where that is known by now; `None` for nothing.
+    known: HashMap<&'a Digest, Option<Part>>,
 }
 
-impl Parts<'_> {
-    /// What of a descriptor is saved; `None` for nothing.
-    fn of(&mut self, descriptor: &Descriptor, depth: usize) -> Option<Part> {
-        if depth > MAX_DEPTH || !is_here(self.state, descriptor) {
-            return None;
+impl<'a> Parts<'a> {
+    /// What of a descriptor is saved; `None` for nothing, as of what is nested too deep.
+    fn of(mut self, target: &'a Descriptor) -> Option<Part> {
+        self.look_at(target);
+        while let Some(step) = self.descent.step() {
+            match step {
+                Step::Child(child) => self.look_at(child.into_descriptor()),
+                Step::Left(index) => {
+                    let part = self.of_index(index.document);
+                    self.known.insert(&index.descriptor.digest, part);
+                }
+            }
         }
-        if let Some(known) = self.known.get(&descriptor.digest) {
-            return known.clone();
-        }
-        let part = match self.state.document(&descriptor.digest).cloned().as_deref() {
-            Some(Document::Index(index)) => self.of_index(&index.manifests, depth),
-            Some(document) => document.children().all(|child| is_here(self.state, child)).then_some(Part::Whole),
-            None => Some(Part::Whole),
-        };
-        self.known.insert(descriptor.digest.clone(), part.clone());
-        part
+        self.known.remove(&target.digest).flatten()
     }
 
-    fn of_index(&mut self, children: &[Descriptor], depth: usize) -> Option<Part> {
-        let mut kept: Vec<Option<Part>> = Vec::with_capacity(children.len());
-        for child in children {
-            // Attestations follow what they are about.
-            let wanted = match &self.selected {
-                Some(selected) if !child.media_type.is_index() => {
-                    attestation::subject(child).is_some() || selected.contains(&child.digest)
-                }
-                _ => true,
-            };
-            kept.push(if wanted { self.of(child, depth + 1) } else { None });
+    /// Finds out what of a descriptor is saved, for an index once its children are known.
+    fn look_at(&mut self, descriptor: &'a Descriptor) {
+        if self.known.contains_key(&descriptor.digest) || !is_here(self.state, descriptor) {
+            return;
         }
-        let is_whole = |part: &Option<Part>| matches!(part, Some(Part::Whole));
-        if kept.iter().all(is_whole) {
+        let part = match self.state.document(&descriptor.digest) {
+            Some(document) if document.is_index() => {
+                let children = document.children().enumerate();
+                let wanted = children.filter(|(_, child)| self.is_wanted(child)).map(|(at, _)| at).collect();
+                let _ = self.descent.enter_chosen(Node { descriptor, document }, wanted);
+                return;
+            }
+            Some(manifest) => manifest.children().all(|child| is_here(self.state, child)).then_some(Part::Whole),
+            None => Some(Part::Whole),
+        };
+        self.known.insert(&descriptor.digest, part);
+    }
+
+    /// Whether a child of an index is asked for. Attestations follow what they are about.
+    fn is_wanted(&self, child: &Descriptor) -> bool {
+        match &self.selected {
+            Some(selected) if !child.media_type.is_index() => {
+                attestation::subject(child).is_some() || selected.contains(&child.digest)
+            }
+            _ => true,
+        }
+    }
+
+    fn of_index(&self, index: &Document) -> Option<Part> {
+        let part_of = |child: &Descriptor| match self.is_wanted(child) && is_here(self.state, child) {
+            true => self.known.get(&child.digest).cloned().flatten(),
+            false => None,
+        };
+        let kept: Vec<(&Descriptor, Option<Part>)> = index.children().map(|child| (child, part_of(child))).collect();
+        if kept.iter().all(|(_, part)| matches!(part, Some(Part::Whole))) {
             return Some(Part::Whole);
         }
         let left: HashSet<&Digest> =
-            children.iter().zip(&kept).filter(|(_, part)| part.is_some()).map(|(child, _)| &child.digest).collect();
+            kept.iter().filter(|(_, part)| part.is_some()).map(|(child, _)| &child.digest).collect();
         let follows = |child: &Descriptor| attestation::subject(child).is_none_or(|of| left.contains(&of));
-        let trimmed: Vec<(usize, Descriptor, Part)> = children
+        let trimmed: Vec<(usize, Descriptor, Part)> = kept
             .iter()
-            .zip(&kept)
             .enumerate()
             .filter(|(_, (child, _))| follows(child))
-            .filter_map(|(at, (child, part))| Some((at, child.clone(), part.clone()?)))
+            .filter_map(|(at, (child, part))| Some((at, Descriptor::clone(child), part.clone()?)))
             .collect();
         let has_image = trimmed.iter().any(|(_, child, _)| !attestation::is_marked(child));
         has_image.then(|| Part::Trimmed(trimmed.into()))
@@ -179,14 +197,18 @@ impl Content {
         }
     }
 
+    /// Adds everything under a digest that is here, and notes in `added` what of it is new.
     fn add_whole(&mut self, state: &State, digest: &Digest, added: &mut Vec<Digest>) {
-        let Some(record) = state.blob(digest) else { return };
-        if self.blobs.insert(digest.clone(), record.size).is_some() {
-            return;
-        }
-        added.push(digest.clone());
-        if let Some(document) = state.document(digest) {
-            document.children().for_each(|child| self.add_whole(state, &child.digest, added));
+        let mut closure = Closure::of([digest]);
+        while let Some(digest) = closure.next() {
+            let Some(record) = state.blob(digest) else { continue };
+            if self.blobs.insert(digest.clone(), record.size).is_some() {
+                continue;
+            }
+            added.push(digest.clone());
+            if let Some(document) = state.document(digest) {
+                closure.add(document.children().map(|child| &child.digest));
+            }
         }
     }
 
@@ -213,14 +235,13 @@ impl Content {
 
 /// Whether everything under a document is here.
 fn is_whole(state: &State, digest: &Digest) -> bool {
-    let mut seen = HashSet::new();
-    let mut next = vec![digest.clone()];
-    while let Some(digest) = next.pop() {
-        if state.blob(&digest).is_none() {
+    let mut closure = Closure::of([digest]);
+    while let Some(digest) = closure.next() {
+        if state.blob(digest).is_none() {
             return false;
         }
-        if let Some(document) = state.document(&digest).filter(|_| seen.insert(digest.clone())) {
-            next.extend(document.children().map(|child| child.digest.clone()));
+        if let Some(document) = state.document(digest) {
+            closure.add(document.children().map(|child| &child.digest));
         }
     }
     true

@@ -11,12 +11,14 @@ mod statements;
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::Instant;
 
 use axum::body::Body;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt;
 use loadline::api::docker::{self, App, Facade};
+use loadline::domain::Reference;
 use loadline::engine::{Engine, ListQuery, LoadEvent, LoadOptions, Settings};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -38,6 +40,20 @@ fn lists(criterion: &mut Criterion) {
         bench.iter(|| {
             let listing = engine.list(&ListQuery::default()).expect("a list");
             listing.rows.iter().map(|row| black_box(row.summary()).manifests.len()).sum::<usize>()
+        });
+    });
+    // Every change makes the next list look at all images again.
+    group.bench_function("first after a change", |bench| {
+        bench.iter_custom(|rounds| {
+            let list = |round: u64| {
+                let target = Reference::parse("bench.example/changed:v1").expect("a name");
+                let image = generate::name((round % 2) as u32);
+                runtime.block_on(engine.tag(&image, &target)).expect("a change");
+                let start = Instant::now();
+                black_box(engine.list(&ListQuery::default()).expect("a list"));
+                start.elapsed()
+            };
+            (0..rounds).map(list).sum()
         });
     });
     for (name, path) in [

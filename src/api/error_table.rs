@@ -11,7 +11,7 @@ pub fn codes(kind: Kind) -> (StatusCode, Code) {
         Kind::InvalidArgument => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
         Kind::NotFound => (StatusCode::NOT_FOUND, Code::NotFound),
         Kind::Conflict => (StatusCode::CONFLICT, Code::FailedPrecondition),
-        Kind::PermissionDenied => (StatusCode::FORBIDDEN, Code::PermissionDenied),
+        Kind::PermissionDenied | Kind::Denied => (StatusCode::FORBIDDEN, Code::PermissionDenied),
         Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         Kind::OutOfRange => (StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange),
         Kind::NotImplemented => (StatusCode::NOT_IMPLEMENTED, Code::Unimplemented),
@@ -46,7 +46,14 @@ mod tests {
 
     #[test]
     fn a_clients_fault_is_never_a_server_error() {
-        for kind in [Kind::InvalidArgument, Kind::NotFound, Kind::Conflict, Kind::PermissionDenied, Kind::Cancelled] {
+        for kind in [
+            Kind::InvalidArgument,
+            Kind::NotFound,
+            Kind::Conflict,
+            Kind::PermissionDenied,
+            Kind::Denied,
+            Kind::Cancelled,
+        ] {
             assert!(codes(kind).0.is_client_error(), "{kind:?}");
         }
         for kind in [Kind::Internal, Kind::DataLoss, Kind::Unavailable, Kind::ResourceExhausted] {
@@ -59,5 +66,12 @@ mod tests {
         let error = Error::internal("reading a blob failed", std::io::Error::other("secret path"));
         let status = status(error);
         assert_eq!((status.code(), status.message()), (Code::Internal, "reading a blob failed"));
+    }
+
+    #[test]
+    fn a_denial_is_a_refusal_on_every_protocol() {
+        assert_eq!(codes(Kind::Denied), (StatusCode::FORBIDDEN, Code::PermissionDenied));
+        let status = status(Error::denied("app:1", "signed", "no signature"));
+        assert_eq!(status.message(), "image app:1 is denied by rule signed: no signature");
     }
 }

@@ -15,7 +15,7 @@ pub mod secret;
 
 pub use descriptor::{Descriptor, MediaType, StringMap};
 pub use digest::Digest;
-pub use error::{Error, Kind, Result};
+pub use error::{Detail, Error, Kind, Result};
 pub use platform::Platform;
 pub use reference::Reference;
 pub use secret::Secret;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::digest::{Algorithm, Digest, ParseDigestError};
-use super::error::{Error, Result};
+use super::error::{Detail, Error, Result};
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";
@@ -303,9 +303,9 @@ impl ImageName {
         }
     }
 
-    /// The failure that says that no such image is here, in Docker's words: `No such image: nope:latest`.
+    /// The failure that says that there is no such image.
     pub fn not_found(&self) -> Error {
-        Error::not_found(format!("No such image: {self}"))
+        Error::not_found(Detail::NoSuchImage { image: self.to_string() })
     }
 }
 

@@ -8,7 +8,7 @@ use super::inspect::lacks_platform;
 use super::{Blob, Engine, Inner};
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result};
 use crate::store::ReadAt;
 
 /// Which statements to find.
@@ -74,8 +74,7 @@ impl Inner {
         let mut found = Vec::new();
         for branch in tree.attestations_of(subject) {
             let manifest = branch.manifest().ok_or_else(|| {
-                let digest = &branch.descriptor.digest;
-                Error::not_found(format!("reading blob {digest}: NotFound: content digest {digest}: not found"))
+                Error::not_found(Detail::MissingAttestation { manifest: branch.descriptor.digest.clone() })
             })?;
             found.extend(attestation::statements(manifest));
         }

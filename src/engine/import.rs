@@ -19,7 +19,7 @@ use crate::domain::descriptor::DescriptorJson;
 use crate::domain::dockerfile::{RuntimeConfig, runtime_config};
 use crate::domain::event::Action;
 use crate::domain::manifest::{ConfigSummary, Document};
-use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, MediaType, Platform, Reference, Result};
 use crate::store::{Changes, Staged};
 
 /// How many events wait for a slow client.
@@ -146,7 +146,7 @@ impl Import {
         let ImportRequest { name, platform, message, changes } = request;
         // No registry could tell such a name from a digest.
         if name.as_ref().is_some_and(|name| name.familiar_name() == "sha256") {
-            return Err(Error::invalid("refusing to create an ambiguous tag using digest algorithm as name"));
+            return Err(Error::invalid(Detail::NameLooksLikeDigest));
         }
         let platform = platform.unwrap_or_else(Platform::host);
         let config = runtime_config(&changes, &platform.os)?;

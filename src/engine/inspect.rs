@@ -6,7 +6,7 @@ use super::{Engine, Inner, moment};
 use crate::domain::image::ImageDetail;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Platform, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Result};
 
 impl Engine {
     /// One image, or one platform of it.
@@ -65,9 +65,7 @@ impl Inner {
     }
 }
 
-/// That an image lacks a platform, in Docker's words.
+/// That an image lacks a platform.
 pub(super) fn lacks_platform(name: &str, platform: &Platform) -> Error {
-    let text =
-        format!("image with reference {name} was found but does not provide the specified platform ({platform})");
-    Error::not_found(text)
+    Error::not_found(Detail::LacksPlatform { image: name.to_owned(), platform: platform.to_string() })
 }

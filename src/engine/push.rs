@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::Engine;
 use super::catalog::resolve::find_named;
 use crate::domain::event::Action;
-use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential};
 use contents::Contents;
 use upload::Uploader;
@@ -119,8 +119,7 @@ impl Pushing {
         }
         let tags = self.tags(name);
         if tags.is_empty() {
-            let text = format!("An image does not exist locally with the tag: {}", name.familiar_name());
-            return Err(Error::not_found(text));
+            return Err(Error::not_found(Detail::NoTags { repository: name.familiar_name() }));
         }
         for name in &tags {
             self.push(name).await?;
@@ -139,7 +138,7 @@ impl Pushing {
         let lease = Arc::new(self.engine.0.leases.acquire());
         let record = find_named(&self.engine.0.catalog.state(), name);
         let Some(record) = record else {
-            return Err(Error::not_found(format!("tag does not exist: {}", name.familiar())));
+            return Err(Error::not_found(Detail::NoSuchTag { name: name.familiar() }));
         };
         let target = &record.target;
         let mut pushed = match &self.request.platform {

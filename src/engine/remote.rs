@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::domain::manifest::{Document, ImageConfig, MAX_CONFIG, Manifest};
-use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, Kind, MediaType, Platform, Reference, Result};
 use crate::registry::{Access, Credential, LoginOutcome, Repository, SearchHit};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -44,11 +44,13 @@ impl Engine {
     /// What a name stands for in its registry.
     ///
     /// # Errors
-    /// `NotFound` with Docker's text where the registry lacks it; else as the registry has it.
+    /// `NotFound` where the registry lacks it; else as the registry has it.
     pub async fn remote(&self, name: &Reference, credential: Credential) -> Result<RemoteImage> {
         let repository = self.0.registries.repository(name, Access::Pull, credential)?;
         let resolved = repository.resolve(name).await.map_err(|error| match error.kind() {
-            Kind::NotFound => Error::not_found("manifest unknown: manifest unknown").with_cause(error),
+            Kind::NotFound => {
+                Error::not_found(Detail::NoSuchRemoteManifest { name: name.familiar() }).with_cause(error)
+            }
             _ => error,
         })?;
         let descriptor = resolved.descriptor;

@@ -11,7 +11,7 @@ use super::inspect::lacks_platform;
 use super::{Engine, Inner};
 use crate::domain::event::Action;
 use crate::domain::platform::Matcher;
-use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
+use crate::domain::{Detail, Digest, Error, Kind, Platform, Reference, Result};
 
 /// How an image is removed.
 #[derive(Clone, Debug, Default)]
@@ -90,10 +90,7 @@ impl Inner {
     /// Removes the content of platforms one by one: each is a step of its own, and durable when the next one fails.
     fn remove_platforms(&self, name: &str, options: &RemoveOptions) -> Result<Vec<Removed>> {
         if !options.force {
-            // Word for word what Docker Engine says, its dash included.
-            return Err(Error::invalid(
-                "Content will be removed from all images referencing this variant. Use \u{2014}-force to force delete.",
-            ));
+            return Err(Error::invalid(Detail::PlatformsMustBeForced));
         }
         let mut removed = Vec::new();
         for platform in &options.platforms {
@@ -111,11 +108,7 @@ impl Inner {
             let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.manifest().is_some());
             let manifest = found.ok_or_else(|| lacks_platform(name, platform))?.descriptor.digest.clone();
             if manifest == target.digest {
-                let text = format!(
-                    "conflict: unable to delete {} (cannot be forced) - image is for this platform only, remove the image instead",
-                    short_id(&manifest)
-                );
-                return Err(Error::new(Kind::Conflict, text));
+                return Err(Error::new(Kind::Conflict, Detail::OnlyPlatform { manifest }));
             }
             let document = state.document(&manifest);
             let children = document.iter().flat_map(|document| document.children()).map(|child| child.digest.clone());
@@ -142,17 +135,14 @@ fn going_names(text: &str, image: &Resolved, force: bool) -> Result<Vec<Referenc
         // Several names that are one name to people, a tag and the digest that it was pulled by, are no conflict.
         let one = image.names.first().map(|first| same_name(first, &image.names)).unwrap_or_default();
         if !force && one.len() < image.names.len() {
-            let text = format!(
-                "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
-                short_id(&image.record.target.digest)
-            );
-            return Err(Error::new(Kind::Conflict, text));
+            let image = image.record.target.digest.clone();
+            return Err(Error::new(Kind::Conflict, Detail::MustBeForced { image }));
         }
         return Ok(image.names.clone());
     };
     let going = same_name(asked, &image.names);
     match going.is_empty() {
-        true => Err(Error::not_found(format!("No such image: {text}"))),
+        true => Err(Error::not_found(Detail::NoSuchName { name: text.to_owned() })),
         false => Ok(going),
     }
 }
@@ -168,9 +158,4 @@ fn same_name(asked: &Reference, names: &[Reference]) -> Vec<Reference> {
         None => alone,
     };
     of_repository().filter(is_same).cloned().collect()
-}
-
-/// The beginning of an ID as Docker's messages show it.
-fn short_id(digest: &Digest) -> String {
-    digest.hex().chars().take(12).collect()
 }

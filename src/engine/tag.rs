@@ -5,7 +5,7 @@ use super::graph::image_graph::Image;
 use super::publish::names::name_changes;
 use super::{Engine, Inner, now};
 use crate::domain::event::Action;
-use crate::domain::{Error, Reference, Result};
+use crate::domain::{Detail, Error, Reference, Result};
 use crate::store::Changes;
 
 impl Engine {
@@ -31,7 +31,7 @@ impl Inner {
         }
         // No registry could tell such a name from a digest.
         if name.familiar_name() == "sha256" {
-            return Err(Error::invalid("refusing to create an ambiguous tag using digest algorithm as name"));
+            return Err(Error::invalid(Detail::NameLooksLikeDigest));
         }
         let now = now();
         let mut writer = self.writer();

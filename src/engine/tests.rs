@@ -99,9 +99,9 @@ async fn images_are_found_by_every_name_they_have() {
         assert_eq!(detail.target.digest.to_string(), APP_ID, "{name}");
     }
     for (name, text) in [
-        ("nope", "No such image: nope:latest"),
-        ("registry.example/team/app", "No such image: registry.example/team/app:latest"),
-        ("5", "No such image: 5:latest"),
+        ("nope", "no such image: nope:latest"),
+        ("registry.example/team/app", "no such image: registry.example/team/app:latest"),
+        ("5", "no such image: 5:latest"),
     ] {
         let error = engine.inspect(name, None).await.err().unwrap();
         assert_eq!((error.kind(), error.public()), (Kind::NotFound, text));

@@ -1,7 +1,5 @@
 //! The forms that every answer shares: JSON bodies, Docker's error body, and the headers that clients sniff.
 
-use std::borrow::Cow;
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName};
@@ -9,8 +7,9 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::render::message::ErrorResponse;
+use super::words;
 use crate::api::error_table;
-use crate::domain::{Error, Kind};
+use crate::domain::{Detail, Error, Kind};
 
 /// What a handler gives back.
 pub type Answer = Result<Response, Failure>;
@@ -28,7 +27,7 @@ impl From<Error> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         error_table::log(&self.0);
-        message(error_table::codes(self.0.kind()).0, self.0.public())
+        message(error_table::codes(self.0.kind()).0, &words::text(&self.0))
     }
 }
 
@@ -56,7 +55,7 @@ pub fn message(status: StatusCode, text: &str) -> Response {
 }
 
 /// A refusal by the facade itself.
-pub fn refusal(kind: Kind, text: impl Into<Cow<'static, str>>) -> Failure {
+pub fn refusal(kind: Kind, text: impl Into<Detail>) -> Failure {
     Failure(Error::new(kind, text))
 }
 

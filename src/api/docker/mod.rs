@@ -17,6 +17,7 @@ pub mod routes;
 pub mod system;
 mod unread;
 pub mod versions;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -208,6 +208,6 @@ fn an_absent_image_is_named_in_its_familiar_form() {
         ("sha256:1a3f5e", "sha256:1a3f5e"),
     ] {
         let error = ImageName::parse(text).unwrap().not_found();
-        assert_eq!((error.kind(), error.public()), (Kind::NotFound, format!("No such image: {shown}").as_str()));
+        assert_eq!((error.kind(), error.detail()), (Kind::NotFound, &Detail::NoSuchImage { image: shown.to_owned() }));
     }
 }

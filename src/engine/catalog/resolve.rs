@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::reference::ImageName;
-use crate::domain::{Digest, Error, Reference, Result};
+use crate::domain::{Detail, Digest, Error, Reference, Result};
 use crate::engine::catalog::tree::Tree;
 use crate::engine::catalog::{State, name_reference};
 use crate::store::NameRecord;
@@ -58,9 +58,7 @@ fn find(state: &State, text: &str, reach: Reach) -> Result<Resolved> {
     let target = match (fitting.next(), fitting.next()) {
         (Some(target), None) => target.clone(),
         (Some(_), Some(_)) => {
-            return Err(Error::not_found(format!(
-                "ambiguous reference: several images have IDs that start with {text}"
-            )));
+            return Err(Error::not_found(Detail::AmbiguousId { prefix: text.to_owned() }));
         }
         (None, _) => match &name {
             ImageName::Digest(digest) if reach == Reach::Contents => {

@@ -10,7 +10,7 @@ use super::super::graph::limits::{LimitExceeded, MAX_DOCUMENT_BYTES};
 use super::Pulling;
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Result, attestation};
+use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result, attestation};
 
 /// The documents that a pull has fetched; those that were here already are in the catalog.
 #[derive(Default)]
@@ -174,11 +174,8 @@ fn candidates(document: &Document, matcher: &Matcher) -> Vec<usize> {
     ranked.into_iter().map(|(_, at)| at).collect()
 }
 
-/// That an index has nothing for a platform, in Docker's words.
+/// That an index has nothing for a platform.
 pub(super) fn no_match(platform: Option<&Platform>) -> Error {
     let platform = platform.cloned().unwrap_or_else(Platform::host);
-    let text = format!(
-        "no matching manifest for {platform} in the manifest list entries: no match for platform in manifest: not found"
-    );
-    Error::not_found(text)
+    Error::not_found(Detail::NoMatchingManifest { platform: platform.to_string() })
 }

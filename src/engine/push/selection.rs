@@ -6,12 +6,12 @@ use super::super::inspect::lacks_platform;
 use super::contents::is_foreign;
 use crate::domain::image::ManifestSummary;
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Error, Kind, Platform, Reference, Result};
+use crate::domain::{Descriptor, Detail, Error, Kind, Platform, Reference, Result};
 
 /// The manifest for a platform whose content is here.
 ///
 /// # Errors
-/// `NotFound` where there is none, with Docker's text; `Conflict` where there are several.
+/// `NotFound` where there is none; `Conflict` where there are several.
 pub(super) fn platform(
     state: &State,
     target: &Descriptor,
@@ -24,7 +24,7 @@ pub(super) fn platform(
     match (fitting.next(), fitting.next()) {
         (Some(branch), None) => Ok(Descriptor::clone(&branch.descriptor)),
         (Some(_), Some(_)) => {
-            Err(Error::new(Kind::Conflict, format!("multiple manifests found for platform {platform}")))
+            Err(Error::new(Kind::Conflict, Detail::SeveralManifestsFor { platform: platform.to_string() }))
         }
         (None, _) => Err(lacks_platform(&name.familiar(), platform)),
     }
@@ -45,14 +45,8 @@ pub(super) fn instead(state: &State, target: &Descriptor, name: &Reference) -> R
     let ranked = candidates.iter().filter_map(|branch| Some((host.rank(&branch.platform())?, branch)));
     match ranked.min_by_key(|(rank, _)| *rank) {
         Some((_, best)) => Ok(Descriptor::clone(&best.descriptor)),
-        None if candidates.is_empty() => {
-            let name = name.familiar();
-            Err(Error::not_found(format!("image with reference {name} was found but does not provide any platform")))
-        }
-        None => {
-            let text = "multiple matching manifests found but no specific platform requested";
-            Err(Error::new(Kind::Conflict, text))
-        }
+        None if candidates.is_empty() => Err(Error::not_found(Detail::LacksEveryPlatform { image: name.familiar() })),
+        None => Err(Error::new(Kind::Conflict, Detail::SeveralManifests)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::image::ManifestSummary;
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Platform, Result, attestation};
+use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Result, attestation};
 use crate::engine::catalog::State;
 use crate::engine::catalog::tree::Tree;
 use crate::engine::graph::closure::Closure;
@@ -67,16 +67,11 @@ impl Chosen {
 }
 
 fn select<'a>(tree: &'a Tree, platform: &Platform, shown: &str) -> Result<&'a ManifestSummary> {
-    let refuse = |why: &str| {
-        let text =
-            format!("no suitable export target found: image with reference {shown} was found but {why} ({platform})");
-        Error::not_found(text)
-    };
-    let branch =
-        tree.matching(&Matcher::strict(platform)).ok_or_else(|| refuse("does not provide the specified platform"))?;
-    match branch.available {
-        true => Ok(branch),
-        false => Err(refuse("not all content of the specified platform is here")),
+    let (image, of) = (shown.to_owned(), platform.to_string());
+    match tree.matching(&Matcher::strict(platform)) {
+        Some(branch) if branch.available => Ok(branch),
+        Some(_) => Err(Error::not_found(Detail::CannotSaveIncomplete { image, platform: of })),
+        None => Err(Error::not_found(Detail::CannotSavePlatform { image, platform: of })),
     }
 }
 

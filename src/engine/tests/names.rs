@@ -1,7 +1,7 @@
 //! Names: giving, moving and taking them.
 
 use super::*;
-use crate::domain::Reference;
+use crate::domain::{Detail, Reference};
 
 const LEGACY: &str = "legacy/three-layers:1";
 
@@ -66,18 +66,15 @@ async fn the_image_goes_with_its_last_name() {
     assert_eq!(engine.image_count(), 1);
     // Of the archives, only the legacy one is left: its manifest, configuration and three layers.
     assert_eq!(engine.blobs().len(), 5);
-    assert_eq!(remove(&engine, APP).await.unwrap_err(), (Kind::NotFound, format!("No such image: {APP}")));
+    assert_eq!(remove(&engine, APP).await.unwrap_err(), (Kind::NotFound, format!("no such image: {APP}")));
 }
 
 #[tokio::test]
 async fn an_id_with_several_names_needs_force() {
     let engine = loaded().await;
-    let (kind, text) = remove(&engine, APP_ID).await.unwrap_err();
-    assert_eq!(kind, Kind::Conflict);
-    assert_eq!(
-        text,
-        "conflict: unable to delete 52a3f31150ff (must be forced) - image is referenced in multiple repositories"
-    );
+    let error = engine.remove(APP_ID, RemoveOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict);
+    assert_eq!(error.detail(), &Detail::MustBeForced { image: APP_ID.parse().unwrap() });
     assert_eq!(remove(&engine, &LEGACY_ID[7..19]).await.unwrap_err().0, Kind::Conflict);
     let options = RemoveOptions { force: true, platforms: vec![] };
     let removed = engine.remove(&APP_ID[7..19], options).await.unwrap();
@@ -97,7 +94,7 @@ async fn a_name_with_a_digest_is_all_names_of_its_repository() {
     assert_eq!(names_of(&engine, APP_ID).await, ["127.0.0.1:5000/team/app:1.0"]);
     assert_eq!(remove(&engine, &digested).await.unwrap_err().0, Kind::NotFound);
     let other = format!("legacy/three-layers:3@{LEGACY_ID}");
-    assert_eq!(remove(&engine, &other).await.unwrap_err(), (Kind::NotFound, format!("No such image: {other}")));
+    assert_eq!(remove(&engine, &other).await.unwrap_err(), (Kind::NotFound, format!("no such name: {other}")));
 }
 
 #[tokio::test]
@@ -127,8 +124,7 @@ async fn one_platform_goes_and_what_others_use_stays() {
     let arm = Platform::parse_specifier("linux/arm/v7").unwrap();
     let mut options = RemoveOptions { force: false, platforms: vec![arm.clone()] };
     let error = engine.remove(APP, options.clone()).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::InvalidArgument);
-    assert!(error.public().ends_with("Use \u{2014}-force to force delete."), "{error}");
+    assert_eq!((error.kind(), error.detail()), (Kind::InvalidArgument, &Detail::PlatformsMustBeForced));
     options.force = true;
     let removed = texts(engine.remove(APP, options.clone()).await.unwrap());
     assert_eq!(removed, ["sha256:33d910e0abc378c5da9fd26259c3eb5cef2afef17cc63a86a415d0991d072be6"]);
@@ -153,7 +149,7 @@ async fn a_tag_needs_an_image_and_a_name() {
         let error = engine.tag(image, &name(new)).await.unwrap_err();
         (error.kind(), error.public().to_owned())
     };
-    assert_eq!(refusal("nope", "a/b:1").await, (Kind::NotFound, "No such image: nope:latest".to_owned()));
+    assert_eq!(refusal("nope", "a/b:1").await, (Kind::NotFound, "no such image: nope:latest".to_owned()));
     assert_eq!(refusal(APP, "sha256:x").await.0, Kind::InvalidArgument);
     assert_eq!(refusal(APP, "a/b").await.0, Kind::InvalidArgument);
     // A platform's manifest leads to its image when it is read, and only then.

@@ -13,6 +13,7 @@ use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{self, ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
 use crate::engine::{BlobState, PullEvent, PullRequest};
@@ -108,9 +109,10 @@ fn refusal(error: Error) -> Failure {
     let kind = match error.kind() {
         Kind::Unauthenticated | Kind::PermissionDenied => Kind::NotFound,
         Kind::Unavailable => Kind::Internal,
-        kind => return Failure::from(Error::new(kind, error.public().to_owned()).with_cause(error)),
+        // A denial by a rule is no secret: it stays what it is.
+        kind => kind,
     };
-    Error::new(kind, error.public().to_owned()).with_cause(error).into()
+    error.with_kind(kind).into()
 }
 
 /// The lines that tell of an event.
@@ -140,7 +142,7 @@ fn line(event: PullEvent) -> Bytes {
         }
         PullEvent::Failed(error) => {
             error_table::log(&error);
-            message::line(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(&words::text(&error)))
         }
     }
 }
@@ -163,6 +165,18 @@ mod tests {
         assert_eq!(text("a", "no such tag").unwrap_err().public(), "invalid tag format");
         assert_eq!(text("scratch", "x").unwrap_err().kind(), Kind::PermissionDenied);
         assert!(text("BAD", "x").unwrap_err().public().contains("must be lowercase"));
+    }
+
+    #[test]
+    fn what_a_registry_hides_is_not_found_but_a_denial_is_one() {
+        let answered = |error: Error| {
+            let response = axum::response::IntoResponse::into_response(refusal(error));
+            response.status()
+        };
+        assert_eq!(answered(Error::new(Kind::PermissionDenied, "no")), StatusCode::NOT_FOUND);
+        assert_eq!(answered(Error::new(Kind::Unauthenticated, "no")), StatusCode::NOT_FOUND);
+        assert_eq!(answered(Error::new(Kind::Unavailable, "no")), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answered(Error::denied("app:1", "signed", "no signature")), StatusCode::FORBIDDEN);
     }
 
     #[test]

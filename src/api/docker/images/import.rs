@@ -13,6 +13,7 @@ use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
+use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Error, Platform, Reference, Result};
 use crate::engine::{ImportEvent, ImportRequest};
@@ -70,7 +71,7 @@ fn line(event: ImportEvent) -> Bytes {
         ImportEvent::Done(digest) => message::line(&TransferMessage::status(&digest.to_string(), None)),
         ImportEvent::Failed(error) => {
             error_table::log(&error);
-            message::line(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(&words::text(&error)))
         }
     }
 }

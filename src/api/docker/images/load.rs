@@ -15,6 +15,7 @@ use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{self, ErrorResponse, LoadMessage};
 use crate::api::docker::versions::{Form, LoadShape};
+use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Error, Platform, Result};
 use crate::engine::{LoadEvent, LoadOptions};
@@ -68,7 +69,7 @@ fn line(event: LoadEvent) -> Bytes {
         LoadEvent::Untagged(digest) => message::line(&LoadMessage::stream(&format!("Loaded image ID: {digest}\n"))),
         LoadEvent::Failed(error) => {
             error_table::log(&error);
-            message::line(&LoadMessage::failed(error.public()))
+            message::line(&LoadMessage::failed(&words::text(&error)))
         }
     }
 }

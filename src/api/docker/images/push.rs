@@ -11,6 +11,7 @@ use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::message::{self, Aux, ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Digest, Reference, Result};
 use crate::engine::{PushEvent, PushRequest, UploadState};
@@ -95,7 +96,7 @@ fn line(event: PushEvent) -> Bytes {
         PushEvent::Done { tag: Some(tag), digest, size } => status(&format!("{tag}: digest: {digest} size: {size}")),
         PushEvent::Failed(error) => {
             error_table::log(&error);
-            message::line(&TransferMessage::failed(error.public()))
+            message::line(&TransferMessage::failed(&words::text(&error)))
         }
     }
 }

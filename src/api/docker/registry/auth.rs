@@ -86,7 +86,7 @@ pub async fn system_auth(State(app): State<App>, body: Bytes) -> Answer {
 /// A registry that cannot be asked is the server's failure, as Docker Engine has it.
 pub fn unreachable(error: Error) -> Failure {
     match error.kind() {
-        Kind::Unavailable => Error::new(Kind::Internal, error.public().to_owned()).with_cause(error).into(),
+        Kind::Unavailable => error.with_kind(Kind::Internal).into(),
         _ => error.into(),
     }
 }

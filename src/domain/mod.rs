@@ -3,7 +3,6 @@
 pub mod attestation;
 pub mod descriptor;
 pub mod digest;
-pub mod dockerfile;
 pub mod error;
 pub mod event;
 pub mod filter;
@@ -11,7 +10,9 @@ pub mod image;
 pub mod manifest;
 pub mod platform;
 pub mod reference;
+pub mod runtime_config;
 pub mod secret;
+pub mod tag_name;
 
 pub use descriptor::{Descriptor, MediaType, StringMap};
 pub use digest::Digest;
@@ -19,3 +20,4 @@ pub use error::{Detail, Error, Kind, Result};
 pub use platform::Platform;
 pub use reference::Reference;
 pub use secret::Secret;
+pub use tag_name::TagName;

@@ -16,10 +16,10 @@ use super::stream::blocking_reader::PieceReader;
 use super::{Engine, Inner, now};
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
-use crate::domain::dockerfile::{RuntimeConfig, runtime_config};
 use crate::domain::event::Action;
 use crate::domain::manifest::{ConfigSummary, Document};
-use crate::domain::{Descriptor, Detail, Digest, Error, MediaType, Platform, Reference, Result};
+use crate::domain::runtime_config::RuntimeConfig;
+use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result, TagName};
 use crate::store::{Changes, Staged};
 
 /// How many events wait for a slow client.
@@ -31,14 +31,14 @@ const STEP: u64 = 512 << 10;
 /// What to make of a root file system.
 #[derive(Clone, Debug, Default)]
 pub struct ImportRequest {
-    /// A repository with a tag; the image is kept under its digest where absent.
-    pub name: Option<Reference>,
+    /// The image is kept under its digest where absent.
+    pub name: Option<TagName>,
     /// The host's where absent.
     pub platform: Option<Platform>,
     /// What the image's history says; where it comes from if empty.
     pub message: String,
-    /// Instructions of a Dockerfile that say what containers of the image run with.
-    pub changes: Vec<String>,
+    /// What containers of the image run with.
+    pub config: RuntimeConfig,
 }
 
 /// What happens in an import.
@@ -65,10 +65,7 @@ impl Engine {
         archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> mpsc::Receiver<ImportEvent> {
         let (events, receiver) = mpsc::channel(EVENTS);
-        match Import::prepare(request, "-") {
-            Ok(import) => self.run(import, archive, events),
-            Err(error) => self.fail(error, &events),
-        }
+        self.run(Import::of(request, "-"), archive, events);
         receiver
     }
 
@@ -78,18 +75,18 @@ impl Engine {
         let (events, receiver) = mpsc::channel(EVENTS);
         let engine = self.clone();
         tokio::spawn(async move {
-            let fetching = async {
-                let import = Import::prepare(request, &crate::registry::without_secrets(&url))?;
-                let download = engine.0.registries.download(&url).await?;
-                Ok((import, download))
-            };
+            let import = Import::of(request, &crate::registry::without_secrets(&url));
             let fetched = tokio::select! {
                 () = events.closed() => return,
-                fetched = fetching => fetched,
+                fetched = engine.0.registries.download(&url) => fetched,
             };
-            let (import, download) = match fetched {
-                Ok(fetched) => fetched,
-                Err(error) => return engine.fail(error, &events),
+            let download = match fetched {
+                Ok(download) => download,
+                Err(error) => {
+                    // There is room: nothing was sent before.
+                    let _ = events.try_send(ImportEvent::Failed(error));
+                    return;
+                }
             };
             let _ = events.send(ImportEvent::From(url)).await;
             let (told, total) = (events.clone(), download.size);
@@ -126,14 +123,9 @@ impl Engine {
             let _ = events.blocking_send(last);
         });
     }
-
-    fn fail(&self, error: Error, events: &mpsc::Sender<ImportEvent>) {
-        // There is room: whoever calls this has sent nothing.
-        let _ = events.try_send(ImportEvent::Failed(error));
-    }
 }
 
-/// A request that was understood.
+/// A request with its defaults filled in.
 struct Import {
     name: Option<Reference>,
     platform: Platform,
@@ -142,16 +134,14 @@ struct Import {
 }
 
 impl Import {
-    fn prepare(request: ImportRequest, source: &str) -> Result<Self> {
-        let ImportRequest { name, platform, message, changes } = request;
-        // No registry could tell such a name from a digest.
-        if name.as_ref().is_some_and(|name| name.familiar_name() == "sha256") {
-            return Err(Error::invalid(Detail::NameLooksLikeDigest));
+    fn of(request: ImportRequest, source: &str) -> Self {
+        let ImportRequest { name, platform, message, config } = request;
+        Self {
+            name: name.map(TagName::into_reference),
+            platform: platform.unwrap_or_else(Platform::host),
+            message: if message.is_empty() { format!("Imported from {source}") } else { message },
+            config,
         }
-        let platform = platform.unwrap_or_else(Platform::host);
-        let config = runtime_config(&changes, &platform.os)?;
-        let message = if message.is_empty() { format!("Imported from {source}") } else { message };
-        Ok(Self { name, platform, message, config })
     }
 }
 

@@ -5,7 +5,7 @@ use super::graph::image_graph::Image;
 use super::publish::names::name_changes;
 use super::{Engine, Inner, now};
 use crate::domain::event::Action;
-use crate::domain::{Detail, Error, Reference, Result};
+use crate::domain::{Reference, Result, TagName};
 use crate::store::Changes;
 
 impl Engine {
@@ -16,23 +16,15 @@ impl Engine {
     /// that points there already stays as it is.
     ///
     /// # Errors
-    /// `InvalidArgument` where `image` is no name, or `name` is not a repository with a tag and nothing else; `NotFound`
-    /// where there is no such image.
-    pub async fn tag(&self, image: &str, name: &Reference) -> Result<()> {
-        let (image, name) = (image.to_owned(), name.clone());
+    /// `InvalidArgument` where `image` is no name; `NotFound` where there is no such image.
+    pub async fn tag(&self, image: &str, name: &TagName) -> Result<()> {
+        let (image, name) = (image.to_owned(), name.reference().clone());
         self.blocking(move |inner| inner.tag(&image, name)).await
     }
 }
 
 impl Inner {
     fn tag(&self, image: &str, name: Reference) -> Result<()> {
-        if name.digest().is_some() || name.tag().is_none() {
-            return Err(Error::invalid("a name to tag an image with has a tag and no digest"));
-        }
-        // No registry could tell such a name from a digest.
-        if name.familiar_name() == "sha256" {
-            return Err(Error::invalid(Detail::NameLooksLikeDigest));
-        }
         let now = now();
         let mut writer = self.writer();
         let familiar = name.familiar();

@@ -12,7 +12,7 @@ mod writer;
 use super::*;
 use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;
-use crate::domain::{Digest, Kind, Platform, attestation};
+use crate::domain::{Digest, Kind, Platform, TagName, attestation};
 use crate::store::MemoryStore;
 
 const APP: &str = "registry.example/team/app:1.0";
@@ -26,6 +26,10 @@ fn engine() -> Engine {
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn new_name(text: &str) -> TagName {
+    TagName::new(text.parse().unwrap()).unwrap()
 }
 
 async fn load(engine: &Engine, options: LoadOptions, archive: Vec<u8>) -> Result<Vec<String>> {

@@ -3,6 +3,7 @@
 pub mod absent;
 pub mod answer;
 mod content;
+mod dockerfile;
 mod facade;
 mod images;
 mod lines;

@@ -1,13 +1,9 @@
 //! Names: giving, moving and taking them.
 
 use super::*;
-use crate::domain::{Detail, Reference};
+use crate::domain::Detail;
 
 const LEGACY: &str = "legacy/three-layers:1";
-
-fn name(text: &str) -> Reference {
-    Reference::parse(text).unwrap()
-}
 
 async fn remove(engine: &Engine, image: &str) -> std::result::Result<Vec<String>, (Kind, String)> {
     let removed = engine.remove(image, RemoveOptions::default()).await;
@@ -29,27 +25,27 @@ async fn names_of(engine: &Engine, image: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_tag_is_one_more_name_with_what_stands_beside_the_old_one() {
     let engine = loaded().await;
-    engine.tag(APP, &name("copy/app:2")).await.unwrap();
-    engine.tag(APP_ID, &name("copy/app:3")).await.unwrap();
-    engine.tag(&APP_ID[7..19], &name("copy/app:4")).await.unwrap();
+    engine.tag(APP, &new_name("copy/app:2")).await.unwrap();
+    engine.tag(APP_ID, &new_name("copy/app:3")).await.unwrap();
+    engine.tag(&APP_ID[7..19], &new_name("copy/app:4")).await.unwrap();
     assert_eq!(names_of(&engine, "copy/app:2").await.len(), 5);
     let [source, copy] = [APP, "copy/app:2"].map(|name| engine.inspect(name, None));
     assert_eq!(source.await.unwrap().target, copy.await.unwrap().target);
     // Saying it again changes nothing.
     let before = engine.inspect(APP, None).await.unwrap().last_tag_time;
-    engine.tag(APP, &name("copy/app:2")).await.unwrap();
+    engine.tag(APP, &new_name("copy/app:2")).await.unwrap();
     assert_eq!(engine.inspect(APP, None).await.unwrap().last_tag_time, before);
 }
 
 #[tokio::test]
 async fn a_name_that_moves_leaves_its_image_dangling_once_it_was_the_last() {
     let engine = loaded().await;
-    engine.tag(APP, &name(LEGACY)).await.unwrap();
+    engine.tag(APP, &new_name(LEGACY)).await.unwrap();
     assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
-    engine.tag(APP, &name("legacy/three-layers:latest")).await.unwrap();
+    engine.tag(APP, &new_name("legacy/three-layers:latest")).await.unwrap();
     assert_eq!(ids(&engine, r#"{"dangling":["true"]}"#), [LEGACY_ID]);
     // A name takes it out of that state.
-    engine.tag(LEGACY_ID, &name("found/again:1")).await.unwrap();
+    engine.tag(LEGACY_ID, &new_name("found/again:1")).await.unwrap();
     assert_eq!(names_of(&engine, LEGACY_ID).await, ["found/again:1"]);
     assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
 }
@@ -58,7 +54,7 @@ async fn a_name_that_moves_leaves_its_image_dangling_once_it_was_the_last() {
 async fn the_image_goes_with_its_last_name() {
     let engine = loaded().await;
     let all = engine.blobs().len();
-    engine.tag(APP, &name("copy/app:2")).await.unwrap();
+    engine.tag(APP, &new_name("copy/app:2")).await.unwrap();
     assert_eq!(remove(&engine, "copy/app:2").await.unwrap(), ["copy/app:2"]);
     assert_eq!(remove(&engine, "127.0.0.1:5000/team/app:1.0").await.unwrap(), ["127.0.0.1:5000/team/app:1.0"]);
     assert_eq!(engine.blobs().len(), all);
@@ -88,7 +84,7 @@ async fn an_id_with_several_names_needs_force() {
 #[tokio::test]
 async fn a_name_with_a_digest_is_all_names_of_its_repository() {
     let engine = loaded().await;
-    engine.tag(APP, &name("registry.example/team/app:2.0")).await.unwrap();
+    engine.tag(APP, &new_name("registry.example/team/app:2.0")).await.unwrap();
     let digested = format!("registry.example/team/app@{APP_ID}");
     assert_eq!(remove(&engine, &digested).await.unwrap(), [APP, "registry.example/team/app:2.0"]);
     assert_eq!(names_of(&engine, APP_ID).await, ["127.0.0.1:5000/team/app:1.0"]);
@@ -100,8 +96,8 @@ async fn a_name_with_a_digest_is_all_names_of_its_repository() {
 #[tokio::test]
 async fn a_dangling_image_goes_by_its_id() {
     let engine = loaded().await;
-    engine.tag(APP, &name(LEGACY)).await.unwrap();
-    engine.tag(APP, &name("legacy/three-layers:latest")).await.unwrap();
+    engine.tag(APP, &new_name(LEGACY)).await.unwrap();
+    engine.tag(APP, &new_name("legacy/three-layers:latest")).await.unwrap();
     assert_eq!(remove(&engine, LEGACY_ID).await.unwrap(), [LEGACY_ID]);
     assert_eq!(engine.image_count(), 1);
 }
@@ -143,15 +139,13 @@ async fn one_platform_goes_and_what_others_use_stays() {
 }
 
 #[tokio::test]
-async fn a_tag_needs_an_image_and_a_name() {
+async fn a_tag_needs_an_image() {
     let engine = loaded().await;
     let refusal = async |image: &str, new: &str| {
-        let error = engine.tag(image, &name(new)).await.unwrap_err();
+        let error = engine.tag(image, &new_name(new)).await.unwrap_err();
         (error.kind(), error.public().to_owned())
     };
     assert_eq!(refusal("nope", "a/b:1").await, (Kind::NotFound, "no such image: nope:latest".to_owned()));
-    assert_eq!(refusal(APP, "sha256:x").await.0, Kind::InvalidArgument);
-    assert_eq!(refusal(APP, "a/b").await.0, Kind::InvalidArgument);
     // A platform's manifest leads to its image when it is read, and only then.
     let platform = "sha256:5856fc54da631d758059b384540ebac0ef666b859d2b8fe183f39436d0dd3967";
     assert_eq!(refusal(platform, "a/b:1").await.0, Kind::NotFound);

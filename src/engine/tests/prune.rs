@@ -1,7 +1,6 @@
 //! Prune, disk usage, and what they tell.
 
 use super::*;
-use crate::domain::Reference;
 use crate::domain::event::Event;
 use crate::engine::gc::collect::Collected;
 use crate::store::Changes;
@@ -38,7 +37,7 @@ async fn only_images_without_a_name_go_unless_more_is_asked_for() {
     let engine = loaded().await;
     assert_eq!(engine.prune(&filters("")).await.unwrap(), Pruned::default());
     for name in ["legacy/three-layers:1", "legacy/three-layers:latest"] {
-        engine.tag(APP, &Reference::parse(name).unwrap()).await.unwrap();
+        engine.tag(APP, &new_name(name)).await.unwrap();
     }
     let before = bytes(&engine);
     let pruned = engine.prune(&filters("")).await.unwrap();
@@ -136,7 +135,7 @@ async fn labels_that_would_fill_the_memory_are_left_out_of_events() {
 async fn every_change_is_told_of() {
     let engine = engine();
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
-    engine.tag("legacy/three-layers:1", &Reference::parse("copy/app:2").unwrap()).await.unwrap();
+    engine.tag("legacy/three-layers:1", &new_name("copy/app:2")).await.unwrap();
     engine.remove("copy/app:2", RemoveOptions::default()).await.unwrap();
     engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
     let id = LEGACY_ID;
@@ -207,7 +206,7 @@ async fn what_one_removal_leaves_is_what_a_collection_of_everything_would() {
         names.extend(load(&engine, LoadOptions::default(), fixture(file)).await.unwrap());
         // Content that two images share, and an image that comes back.
         let some = ids(&engine, "").remove(0);
-        engine.tag(&some, &Reference::parse("shared/app:1").unwrap()).await.unwrap();
+        engine.tag(&some, &new_name("shared/app:1")).await.unwrap();
         engine.remove(&names.remove(0), RemoveOptions::default()).await.unwrap();
         assert_eq!(engine.0.collect(None).unwrap(), Collected::default(), "{file}");
     }

@@ -3,7 +3,6 @@
 use parking_lot::Condvar;
 
 use super::*;
-use crate::domain::Reference;
 use crate::store::{Changes, Content, Contents, Ingest, IngestStatus, ReadAt};
 
 /// A store whose disk takes until it is told to free the room of what was removed.
@@ -93,8 +92,7 @@ async fn nobody_waits_for_files_that_another_removed() {
     .await
     .unwrap();
     assert_eq!(ids(&engine, ""), [LEGACY_ID]);
-    let name = Reference::parse("other:1").unwrap();
-    engine.tag(LEGACY_ID, &name).await.unwrap();
+    engine.tag(LEGACY_ID, &new_name("other:1")).await.unwrap();
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
     assert!(!removing.is_finished());
     store.erasing.lock().allowed = true;

@@ -9,22 +9,26 @@ use http::StatusCode;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::dockerfile::runtime_config;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
-use crate::domain::{Error, Platform, Reference, Result};
+use crate::domain::{Error, Platform, Reference, Result, TagName};
 use crate::engine::{ImportEvent, ImportRequest};
 
 /// Makes an image of the root file system in the body, or where `source` leads to.
 pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Option<Platform>, body: Body) -> Answer {
+    let name = name(query)?;
+    let platform = platform.unwrap_or_else(Platform::host);
+    let changes: Vec<String> = query.all("changes").map(str::to_owned).collect();
     let request = ImportRequest {
-        name: name(query)?,
-        platform,
+        name,
         message: query.text("message").to_owned(),
-        changes: query.all("changes").map(str::to_owned).collect(),
+        config: runtime_config(&changes, &platform.os)?,
+        platform: Some(platform),
     };
     let mut events = match source {
         "-" => {
@@ -46,7 +50,7 @@ fn broken(cause: axum::Error) -> io::Error {
 }
 
 /// The image's name: absent where it is to have none.
-fn name(query: &Query) -> Result<Option<Reference>> {
+fn name(query: &Query) -> Result<Option<TagName>> {
     let repository = match query.text("repo") {
         "" => return Ok(None),
         repository => Reference::parse(repository)?,
@@ -54,10 +58,11 @@ fn name(query: &Query) -> Result<Option<Reference>> {
     if repository.digest().is_some() {
         return Err(Error::invalid("cannot import digest reference"));
     }
-    match query.text("tag") {
-        "" => Ok(Some(repository.with_default_tag())),
-        tag => repository.with_tag(tag).map(Some),
-    }
+    let name = match query.text("tag") {
+        "" => repository.with_default_tag(),
+        tag => repository.with_tag(tag)?,
+    };
+    TagName::new(name).map(Some)
 }
 
 /// The line that tells of an event.
@@ -85,7 +90,7 @@ mod tests {
     fn a_name_is_a_repository_with_a_tag_or_absent() {
         let read = |query: &str| {
             let name = name(&Query::parse(query)).map_err(|e| e.public().to_owned());
-            name.map(|name| name.map(|name| name.familiar()))
+            name.map(|name| name.map(|name| name.reference().familiar()))
         };
         assert_eq!(read("repo=team/app&tag=1").unwrap().unwrap(), "team/app:1");
         assert_eq!(read("repo=team/app").unwrap().unwrap(), "team/app:latest");

@@ -9,7 +9,7 @@ use crate::api::docker::App;
 use crate::api::docker::answer::Answer;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::{Error, Reference, Result};
+use crate::domain::{Error, Reference, Result, TagName};
 
 /// Give an image a further name
 ///
@@ -39,7 +39,7 @@ pub async fn image_tag(State(app): State<App>, Path(name): Path<String>, query: 
     Ok(response)
 }
 
-fn new_name(query: &Query) -> Result<Reference> {
+fn new_name(query: &Query) -> Result<TagName> {
     let repository = match query.text("repo") {
         "" => return Err(Error::invalid("the parameter repo is missing: the repository of the new name")),
         repository => Reference::parse(repository)?,
@@ -47,10 +47,10 @@ fn new_name(query: &Query) -> Result<Reference> {
     if repository.digest().is_some() {
         return Err(Error::invalid("the repository of a new name cannot have a digest"));
     }
-    match query.text("tag") {
-        "" => Ok(repository.with_default_tag()),
-        tag => repository.with_tag(tag),
-    }
+    TagName::new(match query.text("tag") {
+        "" => repository.with_default_tag(),
+        tag => repository.with_tag(tag)?,
+    })
 }
 
 #[cfg(test)]
@@ -59,8 +59,10 @@ mod tests {
 
     #[test]
     fn a_new_name_is_a_repository_with_a_tag() {
-        let name =
-            |query: &str| new_name(&Query::parse(query)).map(|name| name.familiar()).map_err(|e| e.public().to_owned());
+        let name = |query: &str| {
+            let name = new_name(&Query::parse(query));
+            name.map(|name| name.reference().familiar()).map_err(|e| e.public().to_owned())
+        };
         assert_eq!(name("repo=copy/app&tag=2").unwrap(), "copy/app:2");
         assert_eq!(name("repo=copy/app").unwrap(), "copy/app:latest");
         assert_eq!(name("repo=copy/app:1").unwrap(), "copy/app:1");

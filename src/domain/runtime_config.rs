@@ -1,21 +1,8 @@
-//! The instructions of a Dockerfile that say what a container of an image runs with, as `docker import --change` takes
-//! them.
-//!
-//! Lines, quoting and variables are read by the rules of Docker's reference for Dockerfiles. Variables are those that
-//! earlier `ENV` instructions set. What a text grows to is bounded: it comes from a client.
-
-mod instructions;
-mod lines;
-mod words;
+//! What containers of an image run with.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-
-use super::Result;
-
-/// How many bytes all instructions together may come to, and how much work may go into that.
-const MAX_WORK: usize = 2 << 20;
 
 /// What a container of an image runs with: the `config` object of an image configuration. What is empty is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,24 +60,3 @@ pub struct Healthcheck {
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }
-
-/// What instructions come to, for an image of an operating system. They are read as the lines of one text, so that one
-/// may go on in the next. No instruction at all is the empty configuration.
-///
-/// # Errors
-/// `InvalidArgument` with Docker's text for an instruction that is not one of `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`,
-/// `HEALTHCHECK`, `LABEL`, `ONBUILD`, `STOPSIGNAL`, `USER`, `VOLUME` and `WORKDIR`, or that is malformed.
-pub fn runtime_config(instructions: &[String], os: &str) -> Result<RuntimeConfig> {
-    if instructions.is_empty() {
-        return Ok(RuntimeConfig::default());
-    }
-    let text = lines::read(&instructions.join("\n"))?;
-    let mut state = instructions::State::new(os, text.escape);
-    for line in &text.lines {
-        state.apply(line)?;
-    }
-    Ok(state.config)
-}
-
-#[cfg(test)]
-mod tests;

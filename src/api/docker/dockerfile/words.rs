@@ -7,6 +7,9 @@ use regex::Regex;
 
 use crate::domain::{Error, Result};
 
+/// How many bytes all instructions together may come to, and how much work may go into that.
+const MAX_WORK: usize = 2 << 20;
+
 /// How deep substitutions may be nested.
 const MAX_DEPTH: usize = 32;
 
@@ -51,10 +54,14 @@ pub(super) fn assignments(text: &str, escape: char) -> Vec<String> {
 pub(super) struct Shell {
     pub(super) escape: char,
     /// What is left of the work that all words together may make.
-    pub(super) work: usize,
+    work: usize,
 }
 
 impl Shell {
+    pub(super) fn new(escape: char) -> Self {
+        Self { escape, work: MAX_WORK }
+    }
+
     /// The word that a text comes to.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use super::lines::{self, Line};
 use super::words::{self, Shell};
-use super::{Healthcheck, MAX_WORK, Present, RuntimeConfig};
 use crate::domain::filter::parse_duration;
+use crate::domain::runtime_config::{Healthcheck, Present, RuntimeConfig};
 use crate::domain::{Error, Result};
 
 /// The shortest time between checks, in nanoseconds.
@@ -36,12 +36,7 @@ enum Command {
 
 impl State {
     pub(super) fn new(os: &str, escape: char) -> Self {
-        Self {
-            config: RuntimeConfig::default(),
-            os: os.to_owned(),
-            shell: Shell { escape, work: MAX_WORK },
-            has_command: false,
-        }
+        Self { config: RuntimeConfig::default(), os: os.to_owned(), shell: Shell::new(escape), has_command: false }
     }
 
     /// Applies one instruction.

@@ -1,12 +1,12 @@
 //! What the daemon runs with: flags, then the configuration file, then defaults.
 
 use std::ffi::OsString;
-use std::fmt::Debug;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use super::file::File;
+use super::file;
 use super::flags::Flags;
+use super::settings::{MirrorUrl, Settings};
 use crate::domain::error::{Error, Kind, Result};
 use crate::engine::{InsecureRegistry, Proxies, PullAttestations};
 
@@ -121,29 +121,25 @@ impl Config {
     /// exist, or no place for socket or data.
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Self> {
         let path = flags.config_file.as_ref().unwrap_or(&environment.config_file);
-        let file = match File::read(path)? {
-            Some(file) => file,
-            None if flags.config_file.is_none() => File::default(),
-            None => return Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
-        };
-        refuse_conflicts(flags, &file, path)?;
-        Self::join(flags.clone(), file, environment)
+        let file = read_file(path, flags.config_file.is_some())?;
+        let settings = flags.settings.clone().or(file).map_err(|both| {
+            let (path, both) = (path.display(), both.join(", "));
+            Error::invalid(format!("{path}: set both as a flag and in the configuration file: {both}"))
+        })?;
+        Self::new(settings, environment)
     }
 
-    fn join(flags: Flags, file: File, environment: &Environment) -> Result<Self> {
-        let level = flags.log_level.or(file.log_level).map_or(Ok(LogLevel::Info), |text| LogLevel::parse(&text))?;
-        let debug = flags.debug.or(file.debug).unwrap_or(false);
-        let mut config = Self {
-            sockets: sockets(&list(flags.hosts, file.hosts), environment)?,
-            data_root: given_data_root(flags.data_root.or(file.data_root), environment)?,
-            log_level: if debug { LogLevel::Debug } else { level },
-            group: socket_group(flags.group.or(file.group), environment)?,
-            insecure_registries: list(flags.insecure_registries, file.insecure_registries)
-                .iter()
-                .map(|registry| registry.parse())
-                .collect::<Result<_>>()?,
-            registry_mirrors: list(flags.registry_mirrors, file.registry_mirrors),
-            registry_certs_dir: match flags.registry_certs_dir.or(file.registry_certs_dir) {
+    /// Fills what the settings leave open with defaults, and checks all of it.
+    fn new(settings: Settings, environment: &Environment) -> Result<Self> {
+        let level = settings.log_level.map_or(Ok(LogLevel::Info), |text| LogLevel::parse(&text))?;
+        Ok(Self {
+            sockets: sockets(&settings.hosts.unwrap_or_default(), environment)?,
+            data_root: given_data_root(settings.data_root, environment)?,
+            log_level: if settings.debug.unwrap_or(false) { LogLevel::Debug } else { level },
+            group: socket_group(settings.group, environment)?,
+            insecure_registries: each(settings.insecure_registries, |registry| registry.parse())?,
+            registry_mirrors: each(settings.registry_mirrors, normal_mirror)?,
+            registry_certs_dir: match settings.registry_certs_dir {
                 Some(path) if path.as_os_str().is_empty() => {
                     return Err(Error::invalid("registry-certs-dir must not be empty"));
                 }
@@ -152,19 +148,15 @@ impl Config {
             },
             max_concurrent_downloads: at_least_one(
                 "max-concurrent-downloads",
-                flags.max_concurrent_downloads.or(file.max_concurrent_downloads).unwrap_or(3),
+                settings.max_concurrent_downloads.unwrap_or(3),
             )?,
             max_concurrent_uploads: at_least_one(
                 "max-concurrent-uploads",
-                flags.max_concurrent_uploads.or(file.max_concurrent_uploads).unwrap_or(5),
+                settings.max_concurrent_uploads.unwrap_or(5),
             )?,
-            pull_attestations: pull_attestations(flags.pull_attestations.or(file.pull_attestations))?,
+            pull_attestations: pull_attestations(settings.pull_attestations)?,
             proxies: environment.proxies.clone(),
-        };
-        for mirror in &mut config.registry_mirrors {
-            *mirror = normal_mirror(mirror)?;
-        }
-        Ok(config)
+        })
     }
 }
 
@@ -200,49 +192,17 @@ fn absolute(value: OsString) -> Option<PathBuf> {
     Some(PathBuf::from(value)).filter(|path| path.is_absolute())
 }
 
-fn list(flags: Vec<String>, file: Option<Vec<String>>) -> Vec<String> {
-    if flags.is_empty() { file.unwrap_or_default() } else { flags }
+/// What a list holds, each item read.
+fn each<T, U>(list: Option<Vec<T>>, read: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
+    list.unwrap_or_default().iter().map(read).collect()
 }
 
-/// dockerd refuses to choose between a flag and the file, lists included, so that neither is ignored in silence.
-fn refuse_conflicts(flags: &Flags, file: &File, path: &Path) -> Result<()> {
-    let mut conflicts = Vec::new();
-    let mut both = |name: &str, flag: Option<&dyn Debug>, file: Option<&dyn Debug>| {
-        if let (Some(flag), Some(file)) = (flag, file) {
-            conflicts.push(format!("{name} (flag: {flag:?}, file: {file:?})"));
-        }
-    };
-    fn given<T: Debug>(value: Option<&T>) -> Option<&dyn Debug> {
-        value.map(|value| value as &dyn Debug)
+/// What the configuration file says; nothing where it is not there and nobody named it.
+fn read_file(path: &Path, named: bool) -> Result<Settings> {
+    match file::read(path)? {
+        None if named => Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
+        settings => Ok(settings.unwrap_or_default()),
     }
-    let [hosts, insecure, mirrors] = [&flags.hosts, &flags.insecure_registries, &flags.registry_mirrors]
-        .map(|list| Some(list).filter(|list| !list.is_empty()));
-    // Without their values: a mirror's URL may hold a password.
-    let masked = |list: Option<&Vec<String>>| list.map(|_| "…");
-    both("hosts", given(hosts), given(file.hosts.as_ref()));
-    both("data-root", given(flags.data_root.as_ref()), given(file.data_root.as_ref()));
-    both("log-level", given(flags.log_level.as_ref()), given(file.log_level.as_ref()));
-    both("debug", given(flags.debug.as_ref()), given(file.debug.as_ref()));
-    both("group", given(flags.group.as_ref()), given(file.group.as_ref()));
-    both("insecure-registries", given(insecure), given(file.insecure_registries.as_ref()));
-    both("registry-mirrors", given(masked(mirrors).as_ref()), given(masked(file.registry_mirrors.as_ref()).as_ref()));
-    both("registry-certs-dir", given(flags.registry_certs_dir.as_ref()), given(file.registry_certs_dir.as_ref()));
-    both(
-        "max-concurrent-downloads",
-        given(flags.max_concurrent_downloads.as_ref()),
-        given(file.max_concurrent_downloads.as_ref()),
-    );
-    both(
-        "max-concurrent-uploads",
-        given(flags.max_concurrent_uploads.as_ref()),
-        given(file.max_concurrent_uploads.as_ref()),
-    );
-    both("pull-attestations", given(flags.pull_attestations.as_ref()), given(file.pull_attestations.as_ref()));
-    if conflicts.is_empty() {
-        return Ok(());
-    }
-    let both = conflicts.join(", ");
-    Err(Error::invalid(format!("{}: set both as a flag and in the configuration file: {both}", path.display())))
 }
 
 fn sockets(hosts: &[String], environment: &Environment) -> Result<Vec<PathBuf>> {
@@ -295,10 +255,7 @@ pub fn data_root(flag: Option<PathBuf>, config_file: Option<&Path>, environment:
         return given_data_root(flag, environment);
     }
     let path = config_file.unwrap_or(&environment.config_file);
-    match File::read(path)? {
-        None if config_file.is_some() => Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
-        file => given_data_root(file.unwrap_or_default().data_root, environment),
-    }
+    given_data_root(read_file(path, config_file.is_some())?.data_root, environment)
 }
 
 fn given_data_root(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
@@ -337,7 +294,8 @@ fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32> {
     NonZeroU32::new(value).ok_or_else(|| Error::invalid(format!("{name} must be at least 1")))
 }
 
-fn normal_mirror(mirror: &str) -> Result<String> {
+fn normal_mirror(mirror: &MirrorUrl) -> Result<String> {
+    let mirror = mirror.reveal();
     // The URL itself stays out of the text of this one error: it holds a password.
     if mirror.contains('@') {
         return Err(Error::invalid("invalid registry mirror: remove the user name and password from its URL"));
@@ -354,5 +312,4 @@ fn normal_mirror(mirror: &str) -> Result<String> {
 }
 
 #[cfg(test)]
-#[path = "config_test.rs"]
 mod tests;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::settings::Settings;
+
 /// What stands on the command line.
 #[derive(Debug, Parser)]
 #[command(name = "loadline", version, about, disable_help_subcommand = true)]
@@ -79,52 +81,11 @@ it cannot be read, or its database is damaged beyond repair).";
 /// The flags of `serve`. A flag that is absent leaves the choice to the configuration file, then to the default.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Flags {
-    /// Where to listen: unix:///path/to/socket; repeatable
-    #[arg(short = 'H', long = "host", value_name = "URL")]
-    pub hosts: Vec<String>,
-
-    /// The directory that holds the images
-    #[arg(long, value_name = "DIR")]
-    pub data_root: Option<PathBuf>,
+    /// Those that are settings.
+    #[command(flatten)]
+    pub settings: Settings,
 
     /// The configuration file (JSON) [default: /etc/loadline/daemon.json]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
-
-    /// How much to log: debug, info, warn, error or fatal [default: info]
-    #[arg(short = 'l', long, value_name = "LEVEL")]
-    pub log_level: Option<String>,
-
-    /// Log everything down to level debug
-    #[arg(short = 'D', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub debug: Option<bool>,
-
-    /// The group that may use the socket, by name or number [default: docker, if that group exists]
-    #[arg(short = 'G', long, value_name = "GROUP")]
-    pub group: Option<String>,
-
-    /// A registry that may be reached without TLS or with an unknown certificate: HOST, HOST:PORT or CIDR; repeatable
-    #[arg(long = "insecure-registry", value_name = "REGISTRY")]
-    pub insecure_registries: Vec<String>,
-
-    /// A mirror of Docker Hub to ask first: an http or https URL; repeatable
-    #[arg(long = "registry-mirror", value_name = "URL")]
-    pub registry_mirrors: Vec<String>,
-
-    /// The directory with the certificates of single registries, DIR/HOST/*.crt (or HOST:PORT), and *.cert with *.key
-    /// [default: /etc/docker/certs.d]
-    #[arg(long, value_name = "DIR")]
-    pub registry_certs_dir: Option<PathBuf>,
-
-    /// How many layers are fetched at a time, in all pulls together [default: 3]
-    #[arg(long, value_name = "N")]
-    pub max_concurrent_downloads: Option<u32>,
-
-    /// How many layers are sent at a time, in all pushes together [default: 5]
-    #[arg(long, value_name = "N")]
-    pub max_concurrent_uploads: Option<u32>,
-
-    /// Whose attestations a pull fetches: those of the platform that is pulled, or all [default: platform]
-    #[arg(long, value_name = "platform|all")]
-    pub pull_attestations: Option<String>,
 }

@@ -7,6 +7,7 @@ pub mod flags;
 pub mod listen;
 pub mod mux;
 mod progress;
+pub mod settings;
 pub mod telemetry;
 pub mod wiring;
 

@@ -1,5 +1,5 @@
-//! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage, 130 told twice
-//! to stop. For `check`: 0 sound, 1 faults are left, 2 not checked.
+//! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage (a flag, its value or
+//! the configuration file is wrong), 130 told twice to stop. For `check`: 0 sound, 1 faults are left, 2 not checked.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use loadline::daemon::App;
 use loadline::daemon::config::{Config, Environment};
-use loadline::daemon::flags::{Cli, Command, Flags};
+use loadline::daemon::flags::{Cli, Command};
 use loadline::daemon::{check, telemetry, wiring};
 use loadline::domain::error::{Error, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,26 +16,36 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// For blocking work that is under way when everything else has ended.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Serve(flags) => serve(&flags),
-        Command::Check(flags) => match check::run(&flags, &Environment::of_process()) {
-            Ok(sound) => return ExitCode::from(u8::from(!sound)),
-            Err(error) => {
-                // Whoever checks a data root is told every cause.
-                let _ = writeln!(std::io::stderr(), "loadline: {}", error.chain());
-                return ExitCode::from(2);
-            }
+    let environment = Environment::of_process();
+    match Cli::parse().command {
+        Command::Serve(flags) => match Config::load(&flags, &environment) {
+            Ok(config) => end(serve(config), FAILED),
+            Err(error) => end(Err(error), USAGE),
         },
-        Command::Openapi { api_version } => wiring::openapi(api_version.as_deref()).and_then(|text| print(&text)),
-        Command::Version => print(&format!("loadline {}\n", env!("CARGO_PKG_VERSION"))),
-    };
+        Command::Check(flags) => match check::run(&flags, &environment) {
+            Ok(sound) => ExitCode::from(u8::from(!sound)),
+            Err(error) => end(Err(error), USAGE),
+        },
+        Command::Openapi { api_version } => match wiring::openapi(api_version.as_deref()) {
+            Ok(text) => end(print(&text), FAILED),
+            Err(error) => end(Err(error), USAGE),
+        },
+        Command::Version => end(print(&format!("loadline {}\n", env!("CARGO_PKG_VERSION"))), FAILED),
+    }
+}
+
+/// The status of the program; a failure is printed with every cause, since whoever starts it has to mend it.
+fn end(done: Result<()>, failure: u8) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Without the logger, which may not be there yet or may be silent at this level.
-            let _ = writeln!(std::io::stderr(), "loadline: {}", error.public());
-            ExitCode::FAILURE
+            let _ = writeln!(std::io::stderr(), "loadline: {}", error.chain());
+            ExitCode::from(failure)
         }
     }
 }
@@ -45,8 +55,7 @@ fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Error::io("writing", error))
 }
 
-fn serve(flags: &Flags) -> Result<()> {
-    let config = Config::load(flags, &Environment::of_process())?;
+fn serve(config: Config) -> Result<()> {
     telemetry::start(config.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -54,15 +63,15 @@ fn serve(flags: &Flags) -> Result<()> {
         .map_err(|error| Error::internal("starting the runtime", error))?;
     let served = runtime.block_on(async {
         let mut signals = Signals::install()?;
-        let (told, shutdown) = tokio::sync::oneshot::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             signals.next().await;
-            let _ = told.send(());
+            let _ = stop.send(());
             signals.next().await;
             std::process::exit(130);
         });
         let app = App::build(config).await?;
-        app.run(async { shutdown.await.unwrap_or_default() }).await
+        app.run(async { stopped.await.unwrap_or_default() }).await
     });
     runtime.shutdown_timeout(LAST_WORK);
     served

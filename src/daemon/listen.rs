@@ -213,7 +213,7 @@ fn give_to_group(path: &Path, group: Option<&SocketGroup>) -> Result<()> {
             }
             Err(error) => {
                 let text = format!("giving the socket to group {:?}", group.name);
-                return Err(Error::new(Kind::PermissionDenied, format!("{text}: {error}")).with_cause(error));
+                return Err(Error::new(Kind::PermissionDenied, text).with_cause(error));
             }
         }
     }
@@ -253,9 +253,8 @@ fn in_use(path: &Path) -> Error {
     Error::new(Kind::Conflict, format!("socket {} is in use by another process", path.display()))
 }
 
-/// The operator reads this on a terminal, so what the system says is part of the text.
 fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
-    Error::internal(format!("{what} {}: {error}", path.display()), error)
+    Error::internal(format!("{what} {}", path.display()), error)
 }
 
 #[cfg(test)]

@@ -59,6 +59,18 @@ fn a_data_root_in_use_is_refused() {
 }
 
 #[test]
+fn a_refusal_gives_its_reason_once() {
+    let place = Place::new();
+    let socket = format!("unix://{}", place.socket().display());
+    let (status, text) = refusal(loadline().args(["serve", "--host", &socket, "--data-root", "/dev/null/data"]));
+    assert_eq!(status, Some(1));
+    assert_eq!(text.matches("Not a directory").count(), 1, "{text}");
+    let (status, text) = refusal(loadline().args(["serve", "--host", "unix:///dev/null/s", "--data-root", "/tmp"]));
+    assert_eq!(status, Some(1));
+    assert_eq!(text.matches("Not a directory").count(), 1, "{text}");
+}
+
+#[test]
 fn sigterm_and_sigint_end_with_status_0_and_leave_no_socket() {
     for signal in [Signal::TERM, Signal::INT] {
         let daemon = Daemon::start();
@@ -159,16 +171,26 @@ fn an_unknown_key_is_named() {
     let file = place.path().join("daemon.json");
     std::fs::write(&file, r#"{"storage-driver": "overlay2"}"#).unwrap();
     let (status, text) = refusal(place.command().arg("--config-file").arg(&file));
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(2));
     assert!(text.contains(r#"unknown key: "storage-driver""#) && text.contains("daemon.json"), "{text}");
 }
 
 #[test]
 fn bad_usage_has_a_status_of_its_own() {
-    assert_eq!(refusal(loadline().arg("serve").arg("--no-such-flag")).0, Some(2));
-    let (status, text) = refusal(loadline().args(["serve", "-H", "tcp://0.0.0.0:2375"]));
-    assert_eq!(status, Some(1));
-    assert!(text.contains("tcp:// is not supported yet"), "{text}");
+    for (arguments, part) in [
+        (&["serve", "--colour", "red"][..], "--colour"),
+        (&["serve", "--max-concurrent-downloads", "many"], "max-concurrent-downloads"),
+        (&["serve", "--max-concurrent-downloads", "0"], "must be at least 1"),
+        (&["serve", "--log-level", "loud"], "invalid log level"),
+        (&["serve", "--host", "tcp://127.0.0.1:2375"], "tcp:// is not supported yet"),
+        (&["serve", "--config-file", "/nonexistent/daemon.json"], "no such configuration file"),
+        (&["check", "--config-file", "/nonexistent/daemon.json"], "no such configuration file"),
+        (&["openapi", "--api-version", "0.1"], "is not served"),
+    ] {
+        let (status, text) = refusal(loadline().args(arguments));
+        assert_eq!(status, Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
 }
 
 #[test]

@@ -111,13 +111,13 @@ fn refused(path: &Path, why: &str, instead: &str) -> Error {
     Error::invalid(format!("data root {path} is refused: {why}. Nothing was changed; give --data-root {instead}"))
 }
 
-/// That something cannot be read; whoever starts a daemon or a check needs to know why.
+/// That something cannot be read. The cause says why.
 pub(super) fn unreadable(path: &Path, cause: std::io::Error) -> Error {
-    let text = format!("{} cannot be read: {cause}", path.display());
-    match cause.kind() {
-        ErrorKind::PermissionDenied => Error::new(Kind::PermissionDenied, text),
-        _ => Error::internal(text, cause),
-    }
+    let kind = match cause.kind() {
+        ErrorKind::PermissionDenied => Kind::PermissionDenied,
+        _ => Kind::Internal,
+    };
+    Error::new(kind, format!("{} cannot be read", path.display())).with_cause(cause)
 }
 
 #[cfg(test)]

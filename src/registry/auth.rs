@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::credential::Login;
 use super::policy::{same_site, shown};
 use super::refusal::{self, MAX_ERROR};
-use super::transport::{Failure, Net, Outgoing};
+use super::transport::{ExchangeError, Net, Outbound, Outgoing};
 use crate::domain::Secret;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::object;
@@ -74,7 +74,7 @@ pub(super) struct Granted {
 }
 
 #[derive(Deserialize)]
-struct Wire {
+struct TokenJson {
     #[serde(default)]
     token: Option<String>,
     #[serde(default)]
@@ -95,7 +95,7 @@ impl Auth {
     }
 
     /// What to send with a request of a scope before the registry has asked; `None` where nothing is known to be needed.
-    pub async fn ready(&self, net: &Net, scopes: &[String]) -> Result<Option<HeaderValue>, Failure> {
+    pub async fn ready(&self, net: &Net, scopes: &[String]) -> Result<Option<HeaderValue>, ExchangeError> {
         if let Login::RegistryToken(token) = &self.credential {
             return bearer(token.reveal()).map(Some);
         }
@@ -127,7 +127,7 @@ impl Auth {
         response: &Response,
         scopes: &[String],
         tried: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, Failure> {
+    ) -> Result<Option<HeaderValue>, ExchangeError> {
         if matches!(self.credential, Login::RegistryToken(_)) {
             return Ok(None);
         }
@@ -146,7 +146,12 @@ impl Auth {
         Ok(next.filter(|next| Some(next) != tried))
     }
 
-    async fn meet(&self, net: &Net, challenge: &Challenge, scopes: &[String]) -> Result<Option<HeaderValue>, Failure> {
+    async fn meet(
+        &self,
+        net: &Net,
+        challenge: &Challenge,
+        scopes: &[String],
+    ) -> Result<Option<HeaderValue>, ExchangeError> {
         if matches!(challenge, Challenge::Basic) {
             return match &self.credential {
                 Login::Basic { username, password } => basic(username, password).map(Some),
@@ -177,12 +182,12 @@ impl Auth {
 
     /// Asks the token service a registry's answer names for a token of no scope, as a login does; `None` where the
     /// registry has no such service.
-    pub async fn log_in(&self, net: &Net, home: &Url, response: &Response) -> Result<Option<Granted>, Failure> {
+    pub async fn log_in(&self, net: &Net, home: &Url, response: &Response) -> Result<Option<Granted>, ExchangeError> {
         match choose(home, response.headers(), net)? {
             Some(Challenge::Bearer { realm, own: false, .. }) if self.credential != Login::Anonymous => {
                 let text =
                     format!("{}: the registry's token service is of another site, no password is sent", shown(&realm));
-                Err(Failure::Refused(Error::new(Kind::PermissionDenied, text)))
+                Err(ExchangeError::Refused(Error::new(Kind::PermissionDenied, text)))
             }
             Some(challenge @ Challenge::Bearer { .. }) => self.grant(net, &challenge, &[], true).await.map(Some),
             _ => Ok(None),
@@ -195,9 +200,9 @@ impl Auth {
         challenge: &Challenge,
         scopes: &[String],
         offline: bool,
-    ) -> Result<Granted, Failure> {
+    ) -> Result<Granted, ExchangeError> {
         let Challenge::Bearer { realm, service, own } = challenge else {
-            return Err(Failure::Refused(Error::internal("a token was asked of no service", "basic challenge")));
+            return Err(ExchangeError::Refused(Error::internal("a token was asked of no service", "basic challenge")));
         };
         let credential = if *own { &self.credential } else { &Login::Anonymous };
         if !*own && self.credential != Login::Anonymous {
@@ -210,7 +215,7 @@ impl Auth {
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let mut authorization = None;
         let form;
-        let body: Option<Box<super::transport::Outbound<'_>>> = if let Login::IdentityToken(token) = credential {
+        let body: Option<Box<Outbound<'_>>> = if let Login::IdentityToken(token) = credential {
             let scope = scopes.join(" ");
             fields.extend([("client_id", "loadline"), ("grant_type", "refresh_token"), ("scope", &scope)]);
             fields.push(("refresh_token", token.reveal()));
@@ -238,7 +243,7 @@ impl Auth {
             return Err(match status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
                     let text = detail.unwrap_or_else(|| "unauthorized: incorrect username or password".to_owned());
-                    Failure::Refused(Error::new(Kind::Unauthenticated, text))
+                    ExchangeError::Refused(Error::new(Kind::Unauthenticated, text))
                 }
                 _ => {
                     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
@@ -248,20 +253,24 @@ impl Auth {
                     } else {
                         Kind::Unavailable
                     };
-                    Failure::Refused(Error::new(kind, text))
+                    ExchangeError::Refused(Error::new(kind, text))
                 }
             });
         }
-        let body = net.document(response, MAX_TOKEN_ANSWER).await.map_err(Failure::Refused)?;
+        let body = net.document(response, MAX_TOKEN_ANSWER).await.map_err(ExchangeError::Refused)?;
         // Neither the answer nor the cause, which quotes it, is to be seen by anyone.
-        let unusable =
-            || Failure::Refused(Error::new(Kind::Unavailable, format!("{}: the answer holds no token", shown(realm))));
-        let wire: Wire = object(&body).map_err(|_| unusable())?;
-        let token = wire.token.into_iter().chain(wire.access_token).find(|token| !token.is_empty());
-        let life = wire.expires_in.filter(|life| *life >= 1.0).map_or(DEFAULT_LIFE, |life| life as u64);
+        let unusable = || {
+            ExchangeError::Refused(Error::new(
+                Kind::Unavailable,
+                format!("{}: the answer holds no token", shown(realm)),
+            ))
+        };
+        let answer: TokenJson = object(&body).map_err(|_| unusable())?;
+        let token = answer.token.into_iter().chain(answer.access_token).find(|token| !token.is_empty());
+        let life = answer.expires_in.filter(|life| *life >= 1.0).map_or(DEFAULT_LIFE, |life| life as u64);
         Ok(Granted {
             header: bearer(&token.ok_or_else(unusable)?)?,
-            refresh_token: wire.refresh_token.filter(|token| !token.is_empty()).map(Secret::new),
+            refresh_token: answer.refresh_token.filter(|token| !token.is_empty()).map(Secret::new),
             // It must not run out on its way.
             life: Duration::from_secs(life.min(LONGEST_LIFE)) * 9 / 10,
         })
@@ -279,7 +288,7 @@ impl Auth {
 }
 
 /// The challenge to meet: Bearer where there is one, as Docker chooses.
-fn choose(home: &Url, headers: &HeaderMap, net: &Net) -> Result<Option<Challenge>, Failure> {
+fn choose(home: &Url, headers: &HeaderMap, net: &Net) -> Result<Option<Challenge>, ExchangeError> {
     let mut basic = None;
     for value in headers.get_all(WWW_AUTHENTICATE).iter().take(MAX_SCHEMES) {
         for (scheme, parameters) in value.to_str().map(challenges).unwrap_or_default() {
@@ -290,7 +299,7 @@ fn choose(home: &Url, headers: &HeaderMap, net: &Net) -> Result<Option<Challenge
                 let find = |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
                 let refused = |why: String| {
                     let text = format!("{}: its token service is {why}", shown(home));
-                    Failure::Refused(Error::new(Kind::PermissionDenied, text))
+                    ExchangeError::Refused(Error::new(Kind::PermissionDenied, text))
                 };
                 let realm = find("realm").and_then(|(_, realm)| Url::parse(realm).ok());
                 let realm = realm.ok_or_else(|| refused("no URL".to_owned()))?;
@@ -353,21 +362,21 @@ fn quote_values(text: &str) -> String {
     quoted
 }
 
-fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Failure> {
+fn basic(username: &str, password: &Secret) -> Result<HeaderValue, ExchangeError> {
     sensitive(format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal()))))
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, Failure> {
+fn bearer(token: &str) -> Result<HeaderValue, ExchangeError> {
     // Nothing but what a token is made of, so that no answer of a token service becomes a header of another kind.
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::Refused(Error::new(Kind::Unauthenticated, "the registry's token cannot be sent")));
+        return Err(ExchangeError::Refused(Error::new(Kind::Unauthenticated, "the registry's token cannot be sent")));
     }
     sensitive(format!("Bearer {token}"))
 }
 
-fn sensitive(text: String) -> Result<HeaderValue, Failure> {
+fn sensitive(text: String) -> Result<HeaderValue, ExchangeError> {
     let mut value = HeaderValue::try_from(text)
-        .map_err(|_| Failure::Refused(Error::invalid("the credential cannot be sent in a header")))?;
+        .map_err(|_| ExchangeError::Refused(Error::invalid("the credential cannot be sent in a header")))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -6,10 +6,21 @@ use http::{Method, StatusCode};
 use reqwest::Response;
 
 use super::endpoint::{Call, Endpoint};
-use super::refusal::{self, Asked};
-use super::{BlobBody, BlobStream, Repository};
+use super::refusal::{self, Operation};
+use super::repository::Repository;
+use super::transport::BlobStream;
 use crate::domain::Descriptor;
 use crate::domain::error::{Error, Kind, Result};
+
+/// A blob that is being fetched.
+pub struct BlobBody {
+    /// Where in the blob the stream begins: as asked for, or 0 where the registry does not serve ranges.
+    pub start: u64,
+    /// The rest of the blob from there. It never yields more than the descriptor's size; it fails with `Unavailable`
+    /// where the connection ends early or nothing arrives for too long, and may then be asked for again from where it
+    /// ended. The digest is *not* checked here: only who has all the bytes can.
+    pub stream: BlobStream,
+}
 
 impl Repository {
     /// The bytes of a blob from an offset on. Only this registry is asked for it: URLs in the descriptor are ignored.
@@ -43,7 +54,7 @@ impl Repository {
                 let text = format!("blob {digest}: {} answers with another range than was asked for", endpoint.host());
                 return Err(Error::new(Kind::Unavailable, text));
             }
-            _ => return Err(refusal::error(&endpoint.net, response, &self.familiar(), Asked::Blob(&digest)).await),
+            _ => return Err(refusal::error(&endpoint.net, response, &self.familiar(), Operation::Blob(&digest)).await),
         };
         let left = size - start;
         if let Some(length) = response.content_length().filter(|length| *length != left) {

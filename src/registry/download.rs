@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::policy::{is_private, same_origin, shown};
 use super::refusal::MAX_ERROR;
-use super::transport::{Net, proxied, unreachable_host};
-use super::{BlobStream, Registries};
+use super::registries::Registries;
+use super::transport::{BlobStream, Net, proxied, unreachable_host};
 use crate::domain::error::{Error, Kind, Result};
 
 /// How often one request may be sent elsewhere.
@@ -38,7 +38,7 @@ impl Registries {
     /// `InvalidArgument` for anything else, and for a user in the URL; `NotFound` and `PermissionDenied` as the server
     /// says, the latter also where it redirects to what must not be asked; `Unavailable` where there is no answer.
     pub async fn download(&self, url: &str) -> Result<Download> {
-        let net = &self.inner.net;
+        let net = self.net();
         let home = read(url)?;
         let mut url = home.clone();
         for _ in 0..=MAX_REDIRECTS {

@@ -16,14 +16,14 @@ use super::auth::Auth;
 use super::credential::Login;
 use super::oci;
 use super::policy::{same_origin, shown};
-use super::transport::{Failure, Net, Outbound, Outgoing};
+use super::transport::{ExchangeError, Net, Outbound, Outgoing};
 use crate::domain::error::{Error, Kind, Result};
 
 /// Requests to a host that cannot be connected to are repeated less often: most of the time nothing listens there.
 const MAX_UNREACHABLE: u32 = 2;
 
-/// For how long a mirror that cannot be reached is left alone.
-const REST: Duration = Duration::from_secs(30);
+/// For how long a mirror that could not be reached is skipped.
+const SKIP_UNREACHABLE: Duration = Duration::from_secs(30);
 
 /// A registry's base URL, and how it lets one credential in.
 pub(super) struct Endpoint {
@@ -38,7 +38,7 @@ pub(super) struct Endpoint {
     plain_allowed: bool,
     scheme: AtomicU8,
     /// When it last could not be reached.
-    lost: Mutex<Option<Instant>>,
+    unreachable_at: Mutex<Option<Instant>>,
     /// Absent where the registry wants a client's certificate, which `oci-client` cannot give.
     oci: OnceCell<Option<oci::Client>>,
 }
@@ -106,7 +106,7 @@ impl Endpoint {
             plain,
             plain_allowed,
             scheme: scheme.into(),
-            lost: Mutex::default(),
+            unreachable_at: Mutex::default(),
             oci: OnceCell::new(),
         }
     }
@@ -135,28 +135,28 @@ impl Endpoint {
             if tls.identity.is_some() {
                 return Ok(None);
             }
-            let reach = oci::Reach {
+            let options = oci::Options {
                 unverified: self.plain_allowed,
                 authorities_pem: tls.authorities_pem,
                 user_agent: self.net.user_agent,
                 timeouts: self.net.timeouts,
                 proxies: self.net.proxies_to(url.host_str().unwrap_or_default()),
             };
-            let made = tokio::task::spawn_blocking(move || oci::Client::new(reach)).await;
+            let made = tokio::task::spawn_blocking(move || oci::Client::new(options)).await;
             made.map_err(|cause| Error::internal("preparing a registry client", cause))?.map(Some)
         };
         self.oci.get_or_try_init(making).await.ok()?.as_ref()
     }
 
-    /// Whether it could not be reached a moment ago, so that a mirror that is gone is not waited for with every layer.
-    pub fn rests(&self) -> bool {
-        let lost = *self.lost.lock();
-        lost.is_some_and(|lost| lost.elapsed() < REST)
+    /// Whether the last attempt to connect failed a moment ago; such mirrors are skipped.
+    pub fn was_just_unreachable(&self) -> bool {
+        let failed = *self.unreachable_at.lock();
+        failed.is_some_and(|failed| failed.elapsed() < SKIP_UNREACHABLE)
     }
 
     /// The URL that it is reached at. A registry that may do without TLS is asked once whether it has it, without a
     /// credential, as Docker does.
-    pub async fn base(&self) -> Result<Url, Failure> {
+    pub async fn base(&self) -> Result<Url, ExchangeError> {
         match self.scheme.load(Ordering::Relaxed) {
             HTTPS => return Ok(self.url.clone()),
             HTTP => return Ok(self.plain.clone()),
@@ -167,7 +167,7 @@ impl Endpoint {
             let Ok(ping) = url.join("v2/") else { continue };
             let request = Outgoing { method: Method::GET, url: ping, headers: HeaderMap::new(), body: None };
             match self.net.exchange(&request, None).await {
-                Ok(_) | Err(Failure::Refused(_)) => {
+                Ok(_) | Err(ExchangeError::Refused(_)) => {
                     self.scheme.store(known, Ordering::Relaxed);
                     return Ok(url.clone());
                 }
@@ -176,7 +176,7 @@ impl Endpoint {
                 }
             }
         }
-        Err(first.unwrap_or_else(|| Failure::Refused(Error::internal("no URL for a registry", self.host()))))
+        Err(first.unwrap_or_else(|| ExchangeError::Refused(Error::internal("no URL for a registry", self.host()))))
     }
 
     /// Sends a request, authorized as the registry asks, and again where that may help; the answer, of whatever status.
@@ -199,7 +199,7 @@ impl Endpoint {
                     Some(asked) if asked > timeouts.longest_wait => return Ok(response),
                     asked => tokio::time::sleep(asked.unwrap_or(wait)).await,
                 },
-                Err(Failure::Unreachable(_)) if attempt < most.min(MAX_UNREACHABLE) => {
+                Err(ExchangeError::Unreachable(_)) if attempt < most.min(MAX_UNREACHABLE) => {
                     if self.plain_allowed {
                         self.scheme.store(UNKNOWN, Ordering::Relaxed);
                     }
@@ -207,8 +207,8 @@ impl Endpoint {
                 }
                 Ok(response) => return Ok(response),
                 Err(failure) => {
-                    if matches!(failure, Failure::Unreachable(_)) {
-                        *self.lost.lock() = Some(Instant::now());
+                    if matches!(failure, ExchangeError::Unreachable(_)) {
+                        *self.unreachable_at.lock() = Some(Instant::now());
                     }
                     return Err(failure.into());
                 }
@@ -218,12 +218,12 @@ impl Endpoint {
         Err(Error::new(Kind::Unavailable, format!("{} does not answer", self.host())))
     }
 
-    async fn authorized(&self, call: &Call<'_>) -> Result<Response, Failure> {
+    async fn authorized(&self, call: &Call<'_>) -> Result<Response, ExchangeError> {
         let home = self.base().await?;
         let url = match &call.target {
             Target::Path(path) => {
                 let joined = home.join(&format!("v2/{path}"));
-                joined.map_err(|cause| Failure::Refused(Error::internal("making a URL", cause)))?
+                joined.map_err(|cause| ExchangeError::Refused(Error::internal("making a URL", cause)))?
             }
             Target::Url(url) => {
                 self.net.policy.may_visit(&home, url).map_err(|why| self.astray(why))?;
@@ -260,8 +260,8 @@ impl Endpoint {
         Ok(url)
     }
 
-    fn astray(&self, why: String) -> Failure {
-        Failure::Refused(Error::new(Kind::PermissionDenied, format!("{} points to {why}", shown(&self.url))))
+    fn astray(&self, why: String) -> ExchangeError {
+        ExchangeError::Refused(Error::new(Kind::PermissionDenied, format!("{} points to {why}", shown(&self.url))))
     }
 }
 

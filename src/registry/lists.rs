@@ -8,11 +8,11 @@ use http::{Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
-use super::Repository;
 use super::endpoint::{Call, Endpoint, Target};
 use super::manifests::content_type;
 use super::policy::same_origin;
-use super::refusal::{self, Asked};
+use super::refusal::{self, Operation};
+use super::repository::Repository;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::{Document, MAX_MANIFEST, object};
 use crate::domain::{Descriptor, Digest, MediaType};
@@ -45,7 +45,7 @@ impl Repository {
         let mut pages = Pages::new(Target::Path(&first));
         while let Some(response) = pages.next(self, endpoint, None).await? {
             if !response.status().is_success() {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Asked::Tags).await);
+                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Operation::Tags).await);
             }
             let body = pages.body(endpoint, response).await?;
             let page: Page = object(&body).map_err(|cause| unreadable(endpoint, "tags").with_cause(cause))?;
@@ -71,7 +71,7 @@ impl Repository {
     async fn referrers_at(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
         let first = self.path(&format!("referrers/{subject}"));
         let mut pages = Pages::new(Target::Path(&first));
-        let mut found = Found::default();
+        let mut found = Referrers::default();
         while let Some(response) = pages.next(self, endpoint, Some(MediaType::OCI_INDEX.as_str())).await? {
             let status = response.status();
             let index = content_type(response.headers()).as_deref() == Some(MediaType::OCI_INDEX.as_str());
@@ -82,7 +82,7 @@ impl Repository {
                 return self.tagged_referrers(endpoint, subject).await;
             }
             if !status.is_success() {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Asked::Referrers).await);
+                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Operation::Referrers).await);
             }
             let body = pages.body(endpoint, response).await?;
             found.add(&body, &MediaType::OCI_INDEX).map_err(|error| error.context(self.familiar()))?;
@@ -97,12 +97,12 @@ impl Repository {
     async fn tagged_referrers(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
         let tag = subject.to_string().replacen(':', "-", 1);
         let tag = tag.get(..MAX_TAG).unwrap_or(&tag);
-        let (media_type, bytes) = match self.fetch(endpoint, tag, None, None, Asked::Referrers).await {
+        let (media_type, bytes) = match self.fetch(endpoint, tag, None, None, Operation::Referrers).await {
             Ok((media_type, bytes, _)) => (media_type, bytes),
             Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let mut found = Found::default();
+        let mut found = Referrers::default();
         // Anything but an index under that tag is somebody's image.
         if media_type.is_index() {
             found.add(&bytes, &media_type)?;
@@ -113,12 +113,12 @@ impl Repository {
 
 /// Referrers, each once.
 #[derive(Default)]
-struct Found {
+struct Referrers {
     descriptors: Vec<Descriptor>,
     known: HashSet<Digest>,
 }
 
-impl Found {
+impl Referrers {
     fn add(&mut self, body: &[u8], media_type: &MediaType) -> Result<()> {
         if let Document::Index(index) = Document::decode(body, media_type)? {
             let new = index.manifests.into_iter().filter(|found| self.known.insert(found.digest.clone()));

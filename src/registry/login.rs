@@ -3,11 +3,21 @@
 use http::header::HeaderMap;
 use http::{Method, StatusCode};
 
+use super::credential::Credential;
 use super::endpoint::Endpoint;
+use super::hosts;
 use super::refusal;
+use super::registries::Registries;
 use super::transport::Outgoing;
-use super::{Credential, LoginOutcome, Registries, hosts};
+use crate::domain::Secret;
 use crate::domain::error::{Error, Kind, Result};
+
+/// What a registry said to a login.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoginOutcome {
+    /// What to use from now on in place of the password; absent where the registry gives no such token.
+    pub identity_token: Option<Secret>,
+}
 
 impl Registries {
     /// Whether a registry accepts a credential, as `docker login` asks. `server` is a host with or without port, or a
@@ -19,7 +29,7 @@ impl Registries {
         // Not from the cache: an earlier token must not stand in for the password.
         let registry = hosts::url_of_server(server)?;
         let login = credential.for_registry(&registry);
-        let endpoint = Endpoint::new(self.net(), registry, false, login);
+        let endpoint = Endpoint::new(self.net().clone(), registry, false, login);
         let net = &endpoint.net;
         let home = endpoint.base().await?;
         let url = home.join("v2/").map_err(|cause| Error::internal("making a URL", cause))?;

@@ -6,8 +6,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::endpoint::{Call, Endpoint};
-use super::refusal::{self, Asked};
-use super::{Repository, Resolved};
+use super::refusal::{self, Operation};
+use super::repository::Repository;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::{Document, MAX_MANIFEST, object};
 use crate::domain::{Descriptor, Digest, MediaType, Reference};
@@ -18,6 +18,15 @@ pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     */*";
+
+/// What a tag or digest stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// Of the index or manifest: its type, digest and size, nothing else.
+    pub descriptor: Descriptor,
+    /// The document itself, where finding its digest took fetching it. It is what `descriptor` says.
+    pub bytes: Option<Bytes>,
+}
 
 impl Repository {
     /// What a reference's digest, or else its tag, or else `latest`, stands for in this repository.
@@ -33,7 +42,8 @@ impl Repository {
         let text = wanted.map(Digest::to_string);
         let by = text.as_deref().or(name.tag()).unwrap_or("latest");
         let shown = name.to_string();
-        let resolved = self.try_each(|endpoint| self.resolve_at(endpoint, by, wanted, Asked::Resolve(&shown))).await;
+        let resolved =
+            self.try_each(|endpoint| self.resolve_at(endpoint, by, wanted, Operation::Resolve(&shown))).await;
         resolved.map_err(|error| match error.kind() {
             // A token service that gives nobody a token speaks of a password that was never sent.
             Kind::Unauthenticated if self.origin().is_anonymous() => {
@@ -50,8 +60,9 @@ impl Repository {
     /// As [`Repository::resolve`].
     pub async fn manifest(&self, digest: &Digest, expected: Option<&MediaType>) -> Result<(MediaType, Bytes)> {
         let by = digest.to_string();
-        let (media_type, bytes, _) =
-            self.try_each(|endpoint| self.fetch(endpoint, &by, Some(digest), expected, Asked::Manifest(&by))).await?;
+        let (media_type, bytes, _) = self
+            .try_each(|endpoint| self.fetch(endpoint, &by, Some(digest), expected, Operation::Manifest(&by)))
+            .await?;
         Ok((media_type, bytes))
     }
 
@@ -60,7 +71,7 @@ impl Repository {
         endpoint: &Endpoint,
         by: &str,
         wanted: Option<&Digest>,
-        asked: Asked<'_>,
+        operation: Operation<'_>,
     ) -> Result<Resolved> {
         let path = self.path(&format!("manifests/{by}"));
         let call = Call::new(Method::HEAD, &path, self.scopes()).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
@@ -73,12 +84,12 @@ impl Repository {
             }
             // It has been answered, and the answer has no body to take a text from.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), asked).await);
+                return Err(refusal::error(&endpoint.net, response, &self.familiar(), operation).await);
             }
             // Not every registry knows HEAD.
             _ => {}
         }
-        let (media_type, bytes, digest) = self.fetch(endpoint, by, wanted, None, asked).await?;
+        let (media_type, bytes, digest) = self.fetch(endpoint, by, wanted, None, operation).await?;
         Ok(Resolved { descriptor: Descriptor::new(media_type, digest, bytes.len() as u64), bytes: Some(bytes) })
     }
 
@@ -88,13 +99,13 @@ impl Repository {
         by: &str,
         wanted: Option<&Digest>,
         expected: Option<&MediaType>,
-        asked: Asked<'_>,
+        operation: Operation<'_>,
     ) -> Result<(MediaType, Bytes, Digest)> {
         let path = self.path(&format!("manifests/{by}"));
         let call = Call::new(Method::GET, &path, self.scopes()).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         let response = endpoint.call(&call).await?;
         if !response.status().is_success() {
-            return Err(refusal::error(&endpoint.net, response, &self.familiar(), asked).await);
+            return Err(refusal::error(&endpoint.net, response, &self.familiar(), operation).await);
         }
         let said = content_type(response.headers());
         let header_digest = digest_header(response.headers());
@@ -138,15 +149,15 @@ fn described(headers: &HeaderMap, wanted: Option<&Digest>) -> Result<Option<Desc
 pub(super) fn typed(bytes: &[u8], said: Option<&str>, expected: Option<&MediaType>) -> Result<MediaType> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Shape {
+    struct TypeHints {
         #[serde(default)]
         media_type: Option<String>,
         #[serde(default)]
         manifests: Option<serde::de::IgnoredAny>,
     }
     refuse_first_schema(said)?;
-    let shape: Shape = object(bytes).map_err(|cause| Error::invalid("not a manifest").with_cause(cause))?;
-    let own = shape.media_type.filter(|own| !own.is_empty());
+    let hints: TypeHints = object(bytes).map_err(|cause| Error::invalid("not a manifest").with_cause(cause))?;
+    let own = hints.media_type.filter(|own| !own.is_empty());
     refuse_first_schema(own.as_deref())?;
     let said = said.map(MediaType::new).filter(|said| said.is_index() || said.is_manifest());
     if let (Some(said), Some(expected)) = (&said, expected)
@@ -154,7 +165,7 @@ pub(super) fn typed(bytes: &[u8], said: Option<&str>, expected: Option<&MediaTyp
     {
         return Err(Error::invalid(format!("the registry sends a manifest as {said}, its descriptor says {expected}")));
     }
-    let inferred = || if shape.manifests.is_some() { MediaType::OCI_INDEX } else { MediaType::OCI_MANIFEST };
+    let inferred = || if hints.manifests.is_some() { MediaType::OCI_INDEX } else { MediaType::OCI_MANIFEST };
     let media_type =
         said.or_else(|| expected.cloned()).or_else(|| own.as_deref().map(MediaType::new)).unwrap_or_else(inferred);
     // Refuses a body that contradicts the type, is of the first schema, or can be read in two ways.

@@ -15,7 +15,7 @@ use oci_client::{Reference, RegistryOperation};
 use crate::domain::Digest;
 use crate::domain::error::{Error, Result};
 
-use super::settings::Timeouts;
+use super::settings::{Proxies, Timeouts};
 
 /// A client for one registry and one credential.
 #[derive(Clone)]
@@ -24,12 +24,12 @@ pub(super) struct Client {
 }
 
 /// How a client reaches its registry, which has TLS.
-pub(super) struct Reach {
+pub(super) struct Options {
     pub unverified: bool,
     pub authorities_pem: Vec<Vec<u8>>,
     pub user_agent: &'static str,
     pub timeouts: Timeouts,
-    pub proxies: super::Proxies,
+    pub proxies: Proxies,
 }
 
 impl Client {
@@ -37,18 +37,18 @@ impl Client {
     ///
     /// # Errors
     /// `Internal` where TLS cannot be set up.
-    pub fn new(reach: Reach) -> Result<Self> {
+    pub fn new(options: Options) -> Result<Self> {
         let pem = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         let config = ClientConfig {
             protocol: ClientProtocol::Https,
-            accept_invalid_certificates: reach.unverified,
-            extra_root_certificates: reach.authorities_pem.into_iter().map(pem).collect(),
-            read_timeout: Some(reach.timeouts.stall),
-            connect_timeout: Some(reach.timeouts.connect),
-            user_agent: reach.user_agent,
-            http_proxy: reach.proxies.http,
-            https_proxy: reach.proxies.https,
-            no_proxy: reach.proxies.none,
+            accept_invalid_certificates: options.unverified,
+            extra_root_certificates: options.authorities_pem.into_iter().map(pem).collect(),
+            read_timeout: Some(options.timeouts.stall),
+            connect_timeout: Some(options.timeouts.connect),
+            user_agent: options.user_agent,
+            http_proxy: options.proxies.http,
+            https_proxy: options.proxies.https,
+            no_proxy: options.proxies.none,
             ..ClientConfig::default()
         };
         // `Client::new` would fall back to defaults in silence.
@@ -78,7 +78,7 @@ impl Client {
                 None
             }
             Err(cause) => {
-                tracing::warn!(registry.host = host, error = %cause, "an answer of a registry was not understood");
+                tracing::warn!(registry.host = host, error = %cause, "a registry's answer made a request panic");
                 None
             }
         }

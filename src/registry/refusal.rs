@@ -32,8 +32,8 @@ struct Entry {
     message: Option<String>,
 }
 
-/// What was asked for when a registry refused, with the name or digest that it was asked by.
-pub(super) enum Asked<'a> {
+/// The request that a registry refused, with the name or digest that was asked for.
+pub(super) enum Operation<'a> {
     Resolve(&'a str),
     Manifest(&'a str),
     Blob(&'a str),
@@ -44,7 +44,7 @@ pub(super) enum Asked<'a> {
 }
 
 /// The failure that an answer without success is, with what the registry says of it. `repository` is its familiar name.
-pub(super) async fn error(net: &Net, response: Response, repository: &str, asked: Asked<'_>) -> Error {
+pub(super) async fn error(net: &Net, response: Response, repository: &str, operation: Operation<'_>) -> Error {
     let status = response.status();
     let host = response.url().host_str().unwrap_or_default().to_owned();
     let detail = detail(net, response).await;
@@ -52,7 +52,7 @@ pub(super) async fn error(net: &Net, response: Response, repository: &str, asked
         Some(detail) => format!("{text}: {detail}"),
         None => text,
     };
-    let writing = matches!(asked, Asked::Upload | Asked::PutManifest);
+    let writing = matches!(operation, Operation::Upload | Operation::PutManifest);
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let kind = match status {
@@ -63,10 +63,10 @@ pub(super) async fn error(net: &Net, response: Response, repository: &str, asked
                 .with_cause(after(format!("{host} answered {status}")))
         }
         StatusCode::NOT_FOUND => {
-            let text = match asked {
-                Asked::Resolve(name) => format!("failed to resolve reference \"{name}\": {name}: not found"),
-                Asked::Manifest(digest) => format!("manifest {digest} not found in {repository}"),
-                Asked::Blob(digest) => format!("blob {digest} not found in {repository}"),
+            let text = match operation {
+                Operation::Resolve(name) => format!("failed to resolve reference \"{name}\": {name}: not found"),
+                Operation::Manifest(digest) => format!("manifest {digest} not found in {repository}"),
+                Operation::Blob(digest) => format!("blob {digest} not found in {repository}"),
                 _ => format!("repository {repository} not found: does not exist or no pull access"),
             };
             Error::not_found(text).with_cause(after(format!("{host} answered {status}")))

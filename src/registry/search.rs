@@ -6,9 +6,11 @@ use http::{Method, StatusCode};
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::credential::Credential;
 use super::endpoint::{Call, Target};
 use super::hosts::{self, HUB_NAME};
-use super::{Credential, Registries, refusal};
+use super::refusal;
+use super::registries::Registries;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::object;
 
@@ -33,13 +35,13 @@ pub struct SearchHit {
 }
 
 #[derive(Deserialize)]
-struct Wire {
+struct AnswerJson {
     #[serde(default)]
-    results: Option<Vec<WireHit>>,
+    results: Option<Vec<HitJson>>,
 }
 
 #[derive(Deserialize)]
-struct WireHit {
+struct HitJson {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -96,7 +98,7 @@ impl Registries {
             });
         }
         let body = endpoint.net.document(response, MAX_ANSWER).await?;
-        let answer: Wire = object(&body).map_err(|cause| {
+        let answer: AnswerJson = object(&body).map_err(|cause| {
             let text = format!("error decoding registry search results of {}", endpoint.host());
             Error::new(Kind::Unavailable, text).with_cause(cause)
         })?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, Identity};
 
+use super::hosts::{HUB_HOST, HUB_NAME};
 use crate::domain::error::{Error, Result};
 
 /// The largest file that is read as a certificate.
@@ -39,8 +40,8 @@ impl Certificates {
         if matches!(port, 80 | 443) {
             directories.push(self.directory.join(host));
             // Docker Hub's certificates are looked for under the name that people use.
-            if host == super::hosts::HUB_HOST {
-                directories.push(self.directory.join(super::hosts::HUB_NAME));
+            if host == HUB_HOST {
+                directories.push(self.directory.join(HUB_NAME));
             }
         }
         let reading = tokio::task::spawn_blocking(move || directories.iter().find_map(|path| read(path).transpose()));

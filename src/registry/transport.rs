@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use reqwest::{Body, Response, Url};
 use tokio::time::{Instant, timeout};
 
-use super::BlobStream;
 use super::policy::{Policy, is_loopback, same_origin, shown};
 use super::settings::{Proxies, Settings, Timeouts};
 use super::tls::Certificates;
@@ -30,6 +30,9 @@ const CLIENT_LIFE: Duration = Duration::from_secs(600);
 /// What HTTP/2 may have under way for one blob, and on one connection.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// The bytes of a blob as they arrive.
+pub type BlobStream = BoxStream<'static, Result<Bytes>>;
 
 /// The network as the settings allow it to be used.
 pub(super) struct Net {
@@ -54,17 +57,17 @@ pub(super) type Outbound<'a> = dyn Fn(&Arc<Progress>) -> Body + Send + Sync + 'a
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum ExchangeError {
     /// The host could not be reached, or not in time; nothing was answered.
     Unreachable(Error),
     /// Anything that trying again does not change.
     Refused(Error),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<ExchangeError> for Error {
+    fn from(failure: ExchangeError) -> Self {
         match failure {
-            Failure::Unreachable(error) | Failure::Refused(error) => error,
+            ExchangeError::Unreachable(error) | ExchangeError::Refused(error) => error,
         }
     }
 }
@@ -118,7 +121,7 @@ impl Net {
         &self,
         request: &Outgoing<'_>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, ExchangeError> {
         let home = &request.url;
         let (mut method, mut url, mut carry) = (request.method.clone(), request.url.clone(), true);
         for _ in 0..=MAX_REDIRECTS {
@@ -131,7 +134,7 @@ impl Net {
             let Some(next) = redirect(&method, &response) else { return Ok(response) };
             let refused = |why: String| {
                 let text = format!("{} redirects to {why}", shown(home));
-                Failure::Refused(Error::new(Kind::PermissionDenied, text))
+                ExchangeError::Refused(Error::new(Kind::PermissionDenied, text))
             };
             let next = next.map_err(refused)?;
             self.policy.may_visit(home, &next).map_err(refused)?;
@@ -142,7 +145,7 @@ impl Net {
             url = next;
         }
         let text = format!("{} redirects more than {MAX_REDIRECTS} times", shown(home));
-        Err(Failure::Refused(Error::new(Kind::Unavailable, text)))
+        Err(ExchangeError::Refused(Error::new(Kind::Unavailable, text)))
     }
 
     async fn send(
@@ -151,8 +154,8 @@ impl Net {
         url: &Url,
         headers: HeaderMap,
         body: Option<&Outbound<'_>>,
-    ) -> Result<Response, Failure> {
-        let client = self.client(url).await.map_err(Failure::Refused)?;
+    ) -> Result<Response, ExchangeError> {
+        let client = self.client(url).await.map_err(ExchangeError::Refused)?;
         let mut request = client.request(method.clone(), url.clone()).headers(headers);
         let progress = Progress::new();
         if let Some(body) = body {
@@ -168,7 +171,7 @@ impl Net {
                 Err(_) if body.is_some() && progress.idle() < stall.max(answer) => {}
                 Err(_) => {
                     let text = format!("{method} {}: no answer within {} s", shown(url), answer.as_secs_f32());
-                    return Err(Failure::Unreachable(Error::new(Kind::Unavailable, text)));
+                    return Err(ExchangeError::Unreachable(Error::new(Kind::Unavailable, text)));
                 }
             }
         }
@@ -333,7 +336,7 @@ fn redirect(method: &Method, response: &Response) -> Option<Result<Url, String>>
     Some(target.ok_or_else(|| "something that is no URL".to_owned()))
 }
 
-pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> Failure {
+pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> ExchangeError {
     let mut reason = if cause.is_timeout() { "the connection took too long".to_owned() } else { String::new() };
     // The last of the causes is the one that says something: `Connection refused`, `UnknownIssuer`.
     let mut next = std::error::Error::source(&cause);
@@ -347,7 +350,7 @@ pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error
         reason = "the request failed".to_owned();
     }
     let error = Error::new(Kind::Unavailable, format!("{method} {}: {reason}", shown(url)));
-    Failure::Unreachable(error.with_cause(cause.without_url()))
+    ExchangeError::Unreachable(error.with_cause(cause.without_url()))
 }
 
 pub(super) fn proxied(builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder> {

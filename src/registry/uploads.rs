@@ -13,9 +13,9 @@ use reqwest::{Body, Response, Url};
 
 use super::endpoint::{Call, Endpoint, Target};
 use super::manifests::CONTENT_DIGEST;
-use super::refusal::{self, Asked};
-use super::transport::{Outbound, Progress};
-use super::{BlobStream, Mounted, Repository, UploadSession};
+use super::refusal::{self, Operation};
+use super::repository::Repository;
+use super::transport::{BlobStream, Outbound, Progress};
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::{Descriptor, Digest, MediaType, Reference};
 
@@ -26,6 +26,23 @@ const MAX_CHUNK: u64 = 1 << 30;
 
 const CHUNK_MIN: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// What came of asking a registry to take over a blob from another of its repositories.
+#[derive(Debug)]
+pub enum Mounted {
+    /// The blob is in the repository now.
+    Yes,
+    /// It must be uploaded; the registry may have opened an upload for that already.
+    No(Option<UploadSession>),
+}
+
+/// An upload that a registry has opened, to be handed to [`Repository::upload`].
+#[derive(Debug)]
+pub struct UploadSession {
+    location: Url,
+    /// The fewest bytes that a request in the middle of it may carry.
+    least: u64,
+}
 
 /// Whether a registry did not take a request in the form that it was sent in.
 enum Sent {
@@ -48,7 +65,7 @@ impl Repository {
         match response.status() {
             status if status.is_success() => Ok(true),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(false),
-            _ => Err(self.refused(endpoint, response, Asked::Upload).await),
+            _ => Err(self.refused(endpoint, response, Operation::Upload).await),
         }
     }
 
@@ -95,7 +112,7 @@ impl Repository {
         let mut chunked = false;
         let mut repeated = 0;
         loop {
-            let source = Source { open: &open, failed: Arc::default(), current: Mutex::default() };
+            let source = UploadSource { open: &open, failed: Arc::default(), current: Mutex::default() };
             let done = match session.take() {
                 Some(session) => Ok(session),
                 None => self.open_session(endpoint).await,
@@ -154,7 +171,7 @@ impl Repository {
         call.body = Some(&body);
         let response = endpoint.call(&call).await?;
         if !response.status().is_success() {
-            return Err(self.refused(endpoint, response, Asked::PutManifest).await);
+            return Err(self.refused(endpoint, response, Operation::PutManifest).await);
         }
         let stored = response.headers().get(CONTENT_DIGEST).and_then(|stored| stored.to_str().ok()?.parse().ok());
         match stored {
@@ -171,7 +188,7 @@ impl Repository {
         let response = endpoint.call(&Call::new(Method::POST, &path, self.scopes()).header(CONTENT_LENGTH, 0)).await?;
         match response.status() {
             StatusCode::ACCEPTED => session(endpoint, &response),
-            _ => Err(self.refused(endpoint, response, Asked::Upload).await),
+            _ => Err(self.refused(endpoint, response, Operation::Upload).await),
         }
     }
 
@@ -180,7 +197,7 @@ impl Repository {
         endpoint: &Endpoint,
         session: UploadSession,
         descriptor: &Descriptor,
-        source: &Source<'_>,
+        source: &UploadSource<'_>,
     ) -> Result<Sent> {
         let response = self.put(endpoint, session.location, descriptor, Some((source, descriptor.size))).await?;
         match response.status() {
@@ -191,14 +208,14 @@ impl Repository {
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::RANGE_NOT_SATISFIABLE
             | StatusCode::NOT_IMPLEMENTED => {
-                Ok(Sent::InAnotherForm(self.refused(endpoint, response, Asked::Upload).await))
+                Ok(Sent::InAnotherForm(self.refused(endpoint, response, Operation::Upload).await))
             }
             // The upload is gone: begun anew, it may work.
             StatusCode::NOT_FOUND => {
-                let error = self.refused(endpoint, response, Asked::Upload).await;
+                let error = self.refused(endpoint, response, Operation::Upload).await;
                 Err(Error::new(Kind::Unavailable, error.public().to_owned()))
             }
-            _ => Err(self.refused(endpoint, response, Asked::Upload).await),
+            _ => Err(self.refused(endpoint, response, Operation::Upload).await),
         }
     }
 
@@ -207,7 +224,7 @@ impl Repository {
         endpoint: &Endpoint,
         session: UploadSession,
         descriptor: &Descriptor,
-        source: &Source<'_>,
+        source: &UploadSource<'_>,
     ) -> Result<()> {
         let most = session.least.clamp(CHUNK, MAX_CHUNK);
         let (mut at, mut location) = (0, session.location);
@@ -222,7 +239,7 @@ impl Repository {
             (call.target, call.body, call.repeat) = (Target::Url(location), Some(&*body), false);
             let response = endpoint.call(&call).await?;
             if response.status() != StatusCode::ACCEPTED {
-                return Err(self.refused(endpoint, response, Asked::Upload).await);
+                return Err(self.refused(endpoint, response, Operation::Upload).await);
             }
             let taken = response.headers().get(RANGE).and_then(|range| range.to_str().ok()).and_then(last_of_range);
             at = match taken {
@@ -238,7 +255,7 @@ impl Repository {
         let response = self.put(endpoint, location, descriptor, None).await?;
         match response.status() {
             status if status.is_success() => Ok(()),
-            _ => Err(self.refused(endpoint, response, Asked::Upload).await),
+            _ => Err(self.refused(endpoint, response, Operation::Upload).await),
         }
     }
 
@@ -248,7 +265,7 @@ impl Repository {
         endpoint: &Endpoint,
         mut location: Url,
         descriptor: &Descriptor,
-        source: Option<(&Source<'_>, u64)>,
+        source: Option<(&UploadSource<'_>, u64)>,
     ) -> Result<Response> {
         location.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
         let body = source.map(|(source, size)| source.body(0, size));
@@ -260,25 +277,25 @@ impl Repository {
         endpoint.call(&call).await
     }
 
-    async fn refused(&self, endpoint: &Endpoint, response: Response, asked: Asked<'_>) -> Error {
-        refusal::error(&endpoint.net, response, &self.familiar(), asked).await
+    async fn refused(&self, endpoint: &Endpoint, response: Response, operation: Operation<'_>) -> Error {
+        refusal::error(&endpoint.net, response, &self.familiar(), operation).await
     }
 }
 
 /// The bytes of a blob, and what reading them failed with.
-struct Source<'a> {
+struct UploadSource<'a> {
     open: &'a (dyn Fn(u64) -> BlobStream + Send + Sync),
     failed: Arc<Mutex<Option<Error>>>,
     /// What the last request's body is read from.
-    current: Mutex<Opened>,
+    current: Mutex<OpenBlob>,
 }
 
 /// An open blob, for as long as its upload goes on. A connection to a registry that takes nothing any more keeps the body of
 /// a request which was given up, and that must not keep the blob open.
 #[derive(Clone, Default)]
-struct Opened(Arc<Mutex<Option<BlobStream>>>);
+struct OpenBlob(Arc<Mutex<Option<BlobStream>>>);
 
-impl Opened {
+impl OpenBlob {
     fn close(&self) {
         self.0.lock().take();
     }
@@ -291,13 +308,13 @@ impl Opened {
     }
 }
 
-impl Drop for Source<'_> {
+impl Drop for UploadSource<'_> {
     fn drop(&mut self) {
         self.current.get_mut().close();
     }
 }
 
-impl Source<'_> {
+impl UploadSource<'_> {
     /// Makes the body of a request: so many bytes from an offset on, and never others.
     fn body(&self, at: u64, length: u64) -> Box<Outbound<'_>> {
         Box::new(move |progress| {
@@ -328,7 +345,7 @@ impl Source<'_> {
 
     /// The blob from an offset on; what was open for an earlier request is closed.
     fn opened(&self, at: u64) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
-        let opened = Opened(Arc::new(Mutex::new(Some((self.open)(at)))));
+        let opened = OpenBlob(Arc::new(Mutex::new(Some((self.open)(at)))));
         let earlier = std::mem::replace(&mut *self.current.lock(), opened.clone());
         earlier.close();
         stream::poll_fn(move |context| opened.poll(context))

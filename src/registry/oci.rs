@@ -1,11 +1,29 @@
 //! What `oci-client` does here, and why not more.
 //!
-//! It serves requests whose answer has no body: it reads error bodies, documents and tokens whole, whatever their size,
-//! and takes any token service, which does not suit a registry that may be hostile. Those paths are this module's
-//! neighbours'. It also follows any redirect; what that can lead to here is a HEAD without a credential. Its other traps are
-//! kept shut here: a client keeps the first credential that it is given, so there is one per registry and credential and it
-//! never sees the credential, only tokens that were checked; and some answers make it panic, so each request is a task of
-//! its own.
+//! It asks whether a repository holds a blob: a request whose answer has no body. A client keeps the first credential that
+//! it is given, so there is one per registry and credential, and it never sees the credential, only tokens that this crate
+//! has got and checked. Each request is a task of its own, because some answers make it panic.
+//!
+//! Everything else that a registry client needs, it does in a way that a hostile registry can use, or that loses what
+//! Docker's clients are used to. Its HTTP client is private and made from [`ClientConfig`], which has no place for a
+//! transport, a limit on bodies or a rule for redirects; so none of that can be added from here, and asking for the size
+//! beforehand limits nothing. (A proxy of our own on the loopback could count bytes, but every user of the machine could
+//! reach it, and it would see a connection, not an answer.) Each reason has a test below that shows it with the version in
+//! use: where one fails after an update, `oci-client` can take that part over.
+//!
+//! | part | why it is not `oci-client`'s | shown by |
+//! | --- | --- | --- |
+//! | manifests | reads a body whole, whatever its size; does not tell the media type | `a_manifest_is_read_whatever_its_size` |
+//! | digest of a tag | falls back to that where the answer to HEAD lacks the digest | `a_head_without_a_digest_becomes_a_get` |
+//! | pushing manifests, mounts, uploads, blobs | read the body of a refusal whole, and lose its `Retry-After` | `a_refusal_is_read_whatever_its_size`, `how_long_to_wait_is_lost` |
+//! | mounts | an upload that the registry opened instead is lost, so each blob costs a request more | `an_upload_opened_by_a_mount_is_lost` |
+//! | tags, referrers | pages after the first are not read | `pages_after_the_first_are_lost` |
+//! | tokens | the registry names any service, and that is sent the password | `any_token_service_is_sent_the_password` |
+//! | everything with a body | a redirect is followed into private networks and to unencrypted hosts | `a_redirect_leads_anywhere` |
+//! | everything | some answers make it panic | `an_answer_can_make_it_panic` |
+//!
+//! The HEAD follows any redirect as well; what that can lead to is a HEAD without a credential. Mirrors below a path, client
+//! certificates, bodies in gzip and connections that trickle are beyond it too.
 
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
@@ -84,3 +102,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt;
 use loadline::api::docker::{self, App, Facade};
-use loadline::domain::Reference;
+use loadline::domain::{Reference, TagName};
 use loadline::engine::{Engine, ListQuery, LoadEvent, LoadOptions, Settings};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -46,7 +46,7 @@ fn lists(criterion: &mut Criterion) {
     group.bench_function("first after a change", |bench| {
         bench.iter_custom(|rounds| {
             let list = |round: u64| {
-                let target = Reference::parse("bench.example/changed:v1").expect("a name");
+                let target = Reference::parse("bench.example/changed:v1").and_then(TagName::new).expect("a name");
                 let image = generate::name((round % 2) as u32);
                 runtime.block_on(engine.tag(&image, &target)).expect("a change");
                 let start = Instant::now();
@@ -72,7 +72,7 @@ fn lists(criterion: &mut Criterion) {
 async fn loaded(dir: &std::path::Path) -> Outcome<Engine> {
     let archive = dir.join("images.tar");
     generate::ManyImages { images: IMAGES, platforms: 3 }.write(&archive)?;
-    let engine = Engine::open(Settings::new(dir.join("root")))?;
+    let engine = Engine::open(Settings::new(dir.join("root"))).await?;
     let bytes = Bytes::from(std::fs::read(archive)?);
     let mut events = engine.load(LoadOptions::default(), futures_util::stream::iter([Ok(bytes)]));
     while let Some(event) = events.recv().await {

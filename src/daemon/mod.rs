@@ -35,14 +35,14 @@ impl App {
     /// A socket or a data root that another process uses, or that cannot be made.
     pub async fn build(config: Config) -> Result<Self> {
         let connections = connection_limit(raise_file_limit());
-        let (config, sockets, engine) = tokio::task::spawn_blocking(move || {
+        let (config, sockets) = tokio::task::spawn_blocking(move || {
             let bind = |path: &std::path::PathBuf| Socket::bind(path, config.group.as_ref());
             let sockets: Vec<Socket> = config.sockets.iter().map(bind).collect::<Result<_>>()?;
-            let engine = wiring::open_engine(&config)?;
-            Ok::<_, Error>((config, sockets, engine))
+            Ok::<_, Error>((config, sockets))
         })
         .await
         .map_err(|error| Error::internal("starting", error))??;
+        let engine = wiring::open_engine(&config).await?;
         let mux = wiring::facades(&engine, &config).await?;
         tracing::info!(data_root = %config.data_root.display(), version = env!("CARGO_PKG_VERSION"), "the data root is open");
         Ok(Self { engine, mux, sockets, limits: Limits { connections, ..Limits::default() } })

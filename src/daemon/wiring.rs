@@ -9,11 +9,11 @@ use crate::api::docker;
 use crate::domain::error::{Error, Result};
 use crate::engine::{Engine, Settings};
 
-/// Opens the engine on the data root. Blocking.
+/// Opens the engine on the data root.
 ///
 /// # Errors
 /// `Conflict` where another process uses the data root.
-pub fn open_engine(config: &Config) -> Result<Engine> {
+pub async fn open_engine(config: &Config) -> Result<Engine> {
     let mut settings = Settings::new(&config.data_root);
     settings.registry.insecure.clone_from(&config.insecure_registries);
     settings.registry.mirrors.clone_from(&config.registry_mirrors);
@@ -22,7 +22,7 @@ pub fn open_engine(config: &Config) -> Result<Engine> {
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
     settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;
     settings.pull_attestations = config.pull_attestations;
-    Engine::open(settings)
+    Engine::open(settings).await
 }
 
 /// Ends the engine in order. What was acknowledged is durable already, so a failure here costs the next start a check.

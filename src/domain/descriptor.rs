@@ -156,6 +156,16 @@ impl StringMap {
     }
 }
 
+impl From<Box<[(Box<str>, Box<str>)]>> for StringMap {
+    /// Of two entries with one key the last counts.
+    fn from(entries: Box<[(Box<str>, Box<str>)]>) -> Self {
+        match entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+            true => Self(entries),
+            false => entries.into_iter().collect(),
+        }
+    }
+}
+
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for StringMap {
     /// Of two entries with one key the last counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {

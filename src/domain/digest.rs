@@ -225,6 +225,20 @@ impl Hasher {
             Self::Sha512(hasher) => Digest::Sha512(Box::new(hasher.finalize().into())),
         }
     }
+
+    /// The same, if it is the digest that was expected.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where it is another.
+    pub fn finish_as(self, expected: Option<&Digest>) -> super::Result<Digest> {
+        let digest = self.finish();
+        match expected {
+            Some(expected) if *expected != digest => Err(super::Error::invalid(format!(
+                "content of {expected} does not match its digest: it is {digest}"
+            ))),
+            _ => Ok(digest),
+        }
+    }
 }
 
 #[cfg(test)]

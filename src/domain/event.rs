@@ -6,6 +6,8 @@ use super::StringMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Delete,
+    /// An image was not let in. Loadline's own.
+    Deny,
     Import,
     Load,
     Prune,
@@ -21,6 +23,7 @@ impl Action {
     pub fn name(self) -> &'static str {
         match self {
             Self::Delete => "delete",
+            Self::Deny => "deny",
             Self::Import => "import",
             Self::Load => "load",
             Self::Prune => "prune",
@@ -34,7 +37,7 @@ impl Action {
 
     /// Whether the image's labels are told along. They are not where a name or the image is gone.
     pub fn tells_labels(self) -> bool {
-        !matches!(self, Self::Delete | Self::Prune | Self::Untag)
+        !matches!(self, Self::Delete | Self::Deny | Self::Prune | Self::Untag)
     }
 }
 

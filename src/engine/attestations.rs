@@ -5,11 +5,13 @@ use std::io::{self, BufReader, Read};
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
 use super::inspect::lacks_platform;
-use super::{Blob, Engine, Inner};
+use super::blobs::Blob;
+use super::core::{Engine, Inner};
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result};
-use crate::store::ReadAt;
+use crate::store;
+use crate::store::blocking::wait;
 
 /// Which statements to find.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +93,7 @@ impl Inner {
 
     fn open_statement(&self, statement: Descriptor) -> Result<(Descriptor, Blob)> {
         let digest = &statement.digest;
-        let blob = self.open_blob(digest).map_err(|e| match e.kind() {
+        let blob = wait(self.open_blob(digest)).map_err(|e| match e.kind() {
             Kind::NotFound => {
                 Error::not_found(format!("attestation statement {digest} is not available locally")).with_cause(e)
             }
@@ -107,21 +109,21 @@ impl Inner {
 
 /// Reads a blob from its start and fails where it is not UTF-8, which a parser that skips strings would not notice.
 struct Utf8<'a> {
-    blob: &'a dyn ReadAt,
+    blob: &'a dyn store::Blob,
     offset: u64,
     /// The start of a character whose rest comes with the next bytes.
     carry: Vec<u8>,
 }
 
 impl<'a> Utf8<'a> {
-    fn new(blob: &'a dyn ReadAt) -> Self {
+    fn new(blob: &'a dyn store::Blob) -> Self {
         Self { blob, offset: 0, carry: Vec::new() }
     }
 }
 
 impl Read for Utf8<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.blob.read_at(buffer, self.offset).map_err(io::Error::other)?;
+        let read = wait(self.blob.read_at(buffer, self.offset)).map_err(io::Error::other)?;
         self.offset += read as u64;
         self.carry.extend_from_slice(&buffer[..read]);
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not UTF-8");

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::clock::moment;
+use super::core::{Engine, Inner};
+use super::leases::Lease;
 use super::stream::pieces;
-use super::{Engine, Inner, moment};
+use super::stream::whole::read_whole;
 use crate::domain::{Digest, Error, Result, StringMap};
-use crate::store::{Lease, ReadAt};
+use crate::store;
+use crate::store::blocking::wait;
 
 pub use crate::store::IngestStatus;
 
@@ -17,7 +21,7 @@ pub struct Blob {
     pub digest: Digest,
     /// Bytes.
     pub size: u64,
-    reader: Arc<dyn ReadAt>,
+    reader: Arc<dyn store::Blob>,
     spare: Arc<pieces::Spare>,
     _lease: Lease,
 }
@@ -35,7 +39,7 @@ pub struct BlobInfo {
 }
 
 impl Blob {
-    pub(super) fn reader(&self) -> &dyn ReadAt {
+    pub(super) fn reader(&self) -> &dyn store::Blob {
         self.reader.as_ref()
     }
 
@@ -53,17 +57,12 @@ impl Engine {
     /// # Errors
     /// `NotFound` where it is not here.
     pub async fn blob(&self, digest: &Digest) -> Result<Blob> {
-        // To have another thread open a file takes longer than to open one that the kernel knows.
-        if let Some(blob) = self.0.open_ready(digest) {
-            return Ok(blob);
-        }
-        let digest = digest.clone();
-        self.blocking(move |inner| inner.open_blob(&digest)).await
+        self.0.open_blob(digest).await
     }
 
     /// A small blob as a whole.
     pub(super) async fn whole(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        if let Some(blob) = self.0.store.open_ready(digest)
+        if let Some(blob) = self.0.stores.blobs.open_ready(digest)
             && blob.size() <= limit
         {
             let mut bytes = vec![0; blob.size() as usize];
@@ -91,7 +90,7 @@ impl Engine {
 
     /// The blobs that are being written now.
     pub fn ingests(&self) -> Vec<IngestStatus> {
-        self.0.store.ingests()
+        self.0.stores.blobs.ingests()
     }
 }
 
@@ -101,40 +100,27 @@ fn info(digest: &Digest, record: crate::store::BlobRecord) -> BlobInfo {
 }
 
 impl Inner {
-    /// Opens a blob. Blocks.
-    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Blob> {
+    /// Opens a blob.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not here, or a collection is about to remove it.
+    pub(super) async fn open_blob(&self, digest: &Digest) -> Result<Blob> {
         let lease = self.leases.acquire();
-        lease.hold(digest);
-        Ok(self.opened(digest, self.store.open(digest)?, lease))
+        let stays = lease.hold(digest);
+        if !stays || self.catalog.state().blob(digest).is_none() {
+            return Err(Error::not_found(format!("content {digest}: not found")));
+        }
+        // To have another thread open a file takes longer than to open one that the kernel knows.
+        let reader = match self.stores.blobs.open_ready(digest) {
+            Some(reader) => reader,
+            None => self.stores.blobs.open(digest).await?,
+        };
+        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, spare: self.spare.clone(), _lease: lease })
     }
 
-    /// Opens a blob where that does not block.
-    fn open_ready(&self, digest: &Digest) -> Option<Blob> {
-        let lease = self.leases.acquire();
-        lease.hold(digest);
-        Some(self.opened(digest, self.store.open_ready(digest)?, lease))
-    }
-
-    fn opened(&self, digest: &Digest, reader: Box<dyn ReadAt>, lease: Lease) -> Blob {
-        let (digest, size, spare) = (digest.clone(), reader.size(), self.spare.clone());
-        Blob { digest, size, reader: reader.into(), spare, _lease: lease }
-    }
-
-    /// A small blob as a whole.
+    /// A small blob as a whole. Blocks.
     pub(super) fn read_whole(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        read_whole(self.store.open(digest)?.as_ref(), limit).map_err(|e| e.context(digest))
+        let blob = wait(self.stores.blobs.open(digest))?;
+        read_whole(blob.as_ref(), limit).map_err(|e| e.context(digest))
     }
-}
-
-/// The bytes of a small blob.
-///
-/// # Errors
-/// `InvalidArgument` where it is larger than `limit`.
-pub(super) fn read_whole(reader: &dyn ReadAt, limit: u64) -> Result<Vec<u8>> {
-    if reader.size() > limit {
-        return Err(Error::invalid(format!("document is larger than {limit} bytes")));
-    }
-    let mut bytes = vec![0; reader.size() as usize];
-    pieces::read_full(reader, &mut bytes, 0)?;
-    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! Disk usage: what images take.
 
-use super::{Engine, ListQuery, Listing};
+use super::core::Engine;
+use super::list::{ListQuery, Listing};
 use crate::domain::Result;
 
 /// What images take of the disk.

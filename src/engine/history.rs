@@ -3,7 +3,7 @@
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
 use super::inspect::lacks_platform;
-use super::{Engine, Inner};
+use super::core::{Engine, Inner};
 use crate::domain::image::{HistoryItem, ManifestSummary};
 use crate::domain::platform::Matcher;
 use crate::domain::{Platform, Result};

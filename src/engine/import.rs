@@ -4,23 +4,24 @@
 //! is. An import that fails or is given up leaves nothing behind.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::graph::image_graph::Image;
-use super::publish::names::name_changes;
+use super::clock::{moment, now};
+use super::core::{Engine, Inner};
+use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
 use super::stream::blocking_reader::PieceReader;
-use super::{Engine, Inner, now};
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
-use crate::domain::event::Action;
 use crate::domain::manifest::{ConfigSummary, Document};
 use crate::domain::runtime_config::RuntimeConfig;
 use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result, TagName};
-use crate::store::{Changes, Staged};
+use crate::store::blocking::wait;
+use crate::store::{IngestRequest, Staged};
 
 /// How many events wait for a slow client.
 const EVENTS: usize = 16;
@@ -186,9 +187,9 @@ struct ManifestFile<'a> {
 impl Inner {
     fn import(&self, import: Import, archive: PieceReader) -> Result<Digest> {
         let lease = self.leases.acquire();
-        let mut ingest = self.store.ingest("import", 0, None)?;
-        let layer = archive::layer(archive, &mut |bytes| ingest.write(bytes))?;
-        let blob = ingest.finish()?;
+        let mut ingest = wait(self.stores.blobs.ingest(ingest_of(0)))?;
+        let layer = archive::layer(archive, &mut |bytes| wait(ingest.write(bytes)))?;
+        let blob = wait(ingest.finish())?;
         let media_type = match layer.compression {
             Compression::None => MediaType::OCI_LAYER,
             Compression::Gzip => MediaType::OCI_LAYER_GZIP,
@@ -196,8 +197,7 @@ impl Inner {
         };
         let layer_descriptor = Descriptor::new(media_type, blob.digest.clone(), blob.size);
 
-        let now = now();
-        let created = super::moment(now).to_string();
+        let created = moment(now()).to_string();
         let platform = &import.platform;
         let config = json(&ConfigFile {
             created: &created,
@@ -225,35 +225,45 @@ impl Inner {
         let digest = manifest_blob.digest.clone();
         let target = Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), manifest_blob.size);
 
-        for blob in [&blob, &config_blob, &manifest_blob] {
-            // What a collection is about to take is committed again after it.
-            lease.hold(&blob.digest);
+        let all = vec![blob, config_blob, manifest_blob];
+        for blob in &all {
+            lease.hold_in_advance(&blob.digest);
         }
-        let name = import.name;
-        let familiar = name.as_ref().map(Reference::familiar);
-        // Which names move depends on what they point at now, so nothing may change in between.
-        let mut writer = self.writer();
-        let names = name_changes(&self.catalog.state(), &[Image { target, name }], now);
-        writer.commit(Changes {
-            documents: vec![(digest.clone(), document)],
-            configs: vec![(config_blob.digest.clone(), summary)],
-            blobs: vec![blob, config_blob, manifest_blob],
-            names,
-            now,
-            ..Changes::default()
-        })?;
-        if let Some(familiar) = familiar {
-            self.emit(Action::Tag, &digest.to_string(), &familiar);
+        let document = (digest.clone(), Arc::new(document));
+        let candidate = Candidate {
+            name: import.name.clone(),
+            target,
+            documents: [document.clone()].into(),
+            evidence: Evidence::Complete(Vec::new()),
+            origin: Origin::RootFilesystem,
+        };
+        let admitted = wait(self.publisher.admit(vec![candidate]))?;
+        let blobs = wait(self.publisher.place(all))?;
+        let placed = blobs.iter().map(|(digest, _)| digest.clone()).collect();
+        let configs = vec![(config_descriptor.digest.clone(), Arc::new(summary))];
+        let publication = Publication {
+            content: Content { blobs, documents: vec![document], configs },
+            pulled_from: None,
+            needs: Vec::new(),
+            report: Report::Import { image: digest.clone(), name: import.name },
+        };
+        if let Err(error) = wait(self.publisher.publish(admitted, publication)) {
+            drop(lease);
+            wait(self.publisher.discard(placed));
+            return Err(error);
         }
-        self.emit_digest(Action::Import, &digest);
         Ok(digest)
     }
 
     fn stage(&self, bytes: &[u8]) -> Result<Staged> {
-        let mut ingest = self.store.ingest("import", bytes.len() as u64, None)?;
-        ingest.write(bytes)?;
-        ingest.finish()
+        let mut ingest = wait(self.stores.blobs.ingest(ingest_of(bytes.len() as u64)))?;
+        wait(ingest.write(bytes))?;
+        wait(ingest.finish())
     }
+}
+
+fn ingest_of(total: u64) -> IngestRequest {
+    IngestRequest { reference: "import".to_owned(), total, ..IngestRequest::default() }
 }
 
 fn json(file: &impl Serialize) -> Result<Vec<u8>> {

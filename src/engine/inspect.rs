@@ -2,7 +2,8 @@
 
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
-use super::{Engine, Inner, moment};
+use super::clock::moment;
+use super::core::{Engine, Inner};
 use crate::domain::image::ImageDetail;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::platform::Matcher;

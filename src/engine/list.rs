@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Engine;
+use super::core::Engine;
 use super::catalog::resolve::resolve;
-use super::catalog::tree::{Tree, summarize};
-use super::catalog::{Row, Snapshot, State};
+use super::catalog::tree::Tree;
+use super::catalog::{ListEntry, Snapshot, State, summarize};
 use crate::domain::filter::Filters;
 use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, Reference, Result};
@@ -34,7 +34,7 @@ pub struct Listing {
 /// One image of a list.
 pub struct ListedImage {
     snapshot: Arc<Snapshot>,
-    row: Arc<Row>,
+    entry: Arc<ListEntry>,
     /// Bytes of content that other images use too; absent where the query did not ask.
     pub shared_size: Option<u64>,
     /// The names that a filter let through; absent where all are shown.
@@ -44,26 +44,26 @@ pub struct ListedImage {
 impl ListedImage {
     /// The image in full.
     pub fn summary(&self) -> ImageSummary<'_> {
-        summarize(&self.row, self.matched.as_ref().unwrap_or(&self.row.names))
+        summarize(&self.entry, self.matched.as_ref().unwrap_or(&self.entry.names))
     }
 
-    /// Whether [`ListedImage::fragment`] has the form at hand.
-    pub fn is_rendered(&self, form: u32) -> bool {
-        self.matched.is_none() && self.row.is_rendered(form)
+    /// Whether [`ListedImage::rendered`] has the variant at hand.
+    pub fn is_rendered(&self, variant: u32) -> bool {
+        self.matched.is_none() && self.entry.is_rendered(variant)
     }
 
-    /// The image in one form, rendered once and kept (under a limit of bytes) for as long as it does not change. Forms
-    /// are told apart by the number that the caller gives them.
-    pub fn fragment(&self, form: u32, render: impl FnOnce(&ImageSummary<'_>, &mut Vec<u8>)) -> Bytes {
-        let rendered = || {
+    /// The image in one variant, rendered once and kept (under a limit of bytes) for as long as it does not change.
+    /// Variants are told apart by the number that the caller gives them.
+    pub fn rendered(&self, variant: u32, render: impl FnOnce(&ImageSummary<'_>, &mut Vec<u8>)) -> Bytes {
+        let render = || {
             // Enough for most images, so that it does not grow while it is written.
             let mut bytes = Vec::with_capacity(16 << 10);
             render(&self.summary(), &mut bytes);
             bytes
         };
         match self.matched {
-            Some(_) => rendered().into(),
-            None => self.snapshot.fragment(&self.row, form, rendered),
+            Some(_) => render().into(),
+            None => self.snapshot.rendered(&self.entry, variant, render),
         }
     }
 }
@@ -77,35 +77,35 @@ impl Engine {
     pub fn list(&self, query: &ListQuery) -> Result<Listing> {
         query.filters.only(&FILTERS)?;
         let snapshot = self.0.catalog.snapshot();
-        let mut rows = snapshot.rows.clone();
+        let mut entries = snapshot.entries.clone();
         if !query.filters.is_empty() {
-            rows = filtered(&self.0.catalog.state(), rows, &query.filters)?;
+            entries = filtered(&self.0.catalog.state(), entries, &query.filters)?;
         }
         let shared = match query.shared_size {
             true => Some(shared_sizes(&self.0.catalog.state(), &snapshot)),
             false => None,
         };
         let patterns = query.filters.patterns("reference")?;
-        let matched = |row: &Row| {
+        let matched = |entry: &ListEntry| {
             let patterns = patterns.as_ref()?;
             let fits = |name: &&Reference| patterns.iter().any(|pattern| pattern.matches(name));
-            let names: Vec<Reference> = row.names.iter().filter(fits).cloned().collect();
-            (names.len() < row.names.len()).then_some(names)
+            let names: Vec<Reference> = entry.names.iter().filter(fits).cloned().collect();
+            (names.len() < entry.names.len()).then_some(names)
         };
-        let rows = rows
+        let rows = entries
             .into_iter()
-            .map(|row| ListedImage {
-                matched: matched(&row),
+            .map(|entry| ListedImage {
+                matched: matched(&entry),
                 snapshot: snapshot.clone(),
-                shared_size: shared.as_ref().map(|sizes| sizes.get(&row.target.digest).copied().unwrap_or_default()),
-                row,
+                shared_size: shared.as_ref().map(|sizes| sizes.get(&entry.target.digest).copied().unwrap_or_default()),
+                entry,
             })
             .collect();
         Ok(Listing { rows })
     }
 }
 
-fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result<Vec<Arc<Row>>> {
+fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filters: &Filters) -> Result<Vec<Arc<ListEntry>>> {
     let created = |name: &str| -> Result<i64> {
         let image = resolve(state, name)?;
         let tree = Tree::new(state, &image.record.target);
@@ -113,32 +113,32 @@ fn filtered(state: &State, mut rows: Vec<Arc<Row>>, filters: &Filters) -> Result
     };
     for name in filters.values("before") {
         let limit = created(name)?;
-        rows.retain(|row| row.created < limit);
+        entries.retain(|entry| entry.created < limit);
     }
     for name in filters.values("since") {
         let limit = created(name)?;
-        rows.retain(|row| row.created > limit);
+        entries.retain(|entry| entry.created > limit);
     }
-    narrow(&mut rows, filters)?;
+    narrow(&mut entries, filters)?;
     if let Some(dangling) = filters.boolean("dangling")? {
-        rows.retain(|row| row.names.is_empty() == dangling);
+        entries.retain(|entry| entry.names.is_empty() == dangling);
     }
     if let Some(patterns) = filters.patterns("reference")? {
-        rows.retain(|row| row.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
+        entries.retain(|entry| entry.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
     }
-    Ok(rows)
+    Ok(entries)
 }
 
 /// Leaves the images that were made before `until` and whose labels fit.
-pub(super) fn narrow(rows: &mut Vec<Arc<Row>>, filters: &Filters) -> Result<()> {
+pub(super) fn narrow(entries: &mut Vec<Arc<ListEntry>>, filters: &Filters) -> Result<()> {
     if let Some(until) = filters.until(jiff::Timestamp::now())? {
-        rows.retain(|row| row.created < until.as_second());
+        entries.retain(|entry| entry.created < until.as_second());
     }
     if filters.contains("label") || filters.contains("label!") {
         let fits = |labels: &_| filters.labels_match("label", labels) && filters.labels_match("label!", labels);
-        rows.retain(|row| {
+        entries.retain(|entry| {
             // Any platform of the image may be the one that fits.
-            row.tree.images().any(|image| image.config.as_ref().is_some_and(|config| fits(&config.labels)))
+            entry.tree.images().any(|image| image.config.as_ref().is_some_and(|config| fits(&config.labels)))
         });
     }
     Ok(())
@@ -146,17 +146,17 @@ pub(super) fn narrow(rows: &mut Vec<Arc<Row>>, filters: &Filters) -> Result<()> 
 
 /// For every image, how many bytes of its content belong to another image as well.
 fn shared_sizes(state: &State, snapshot: &Snapshot) -> HashMap<Digest, u64> {
-    fn layers_of(row: &Row) -> BTreeSet<&Digest> {
-        let manifests = row.tree.manifests.iter().filter_map(ManifestSummary::manifest);
+    fn layers_of(entry: &ListEntry) -> BTreeSet<&Digest> {
+        let manifests = entry.tree.manifests.iter().filter_map(ManifestSummary::manifest);
         manifests.flat_map(|manifest| &manifest.layers).map(|layer| &layer.digest).collect()
     }
     let mut users: HashMap<&Digest, usize> = HashMap::new();
-    for digest in snapshot.rows.iter().flat_map(|row| layers_of(row)) {
+    for digest in snapshot.entries.iter().flat_map(|entry| layers_of(entry)) {
         *users.entry(digest).or_default() += 1;
     }
-    let shared = |row: &Arc<Row>| {
-        let common = layers_of(row).into_iter().filter(|digest| users.get(digest).is_some_and(|count| *count > 1));
+    let shared = |entry: &Arc<ListEntry>| {
+        let common = layers_of(entry).into_iter().filter(|digest| users.get(digest).is_some_and(|count| *count > 1));
         common.filter_map(|digest| state.blob(digest)).map(|record| record.size).sum()
     };
-    snapshot.rows.iter().map(|row| (row.target.digest.clone(), shared(row))).collect()
+    snapshot.entries.iter().map(|entry| (entry.target.digest.clone(), shared(entry))).collect()
 }

@@ -4,20 +4,25 @@
 //! and names are set last. Until then everything is held by a lease, and a load that fails or is given up takes back what
 //! it brought.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
+use super::core::{Engine, Inner};
+use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
-use super::publish::names::name_changes;
+use super::leases::Lease;
+use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
 use super::stream::blocking_reader::PieceReader;
-use super::{Engine, Inner, now};
+use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
-use crate::store::{Changes, Lease, Staged};
+use crate::store::blocking::wait;
+use crate::store::{IngestRequest, Staged};
 
 /// How many blobs one sync makes durable.
 const BATCH: usize = 4096;
@@ -73,23 +78,21 @@ impl Inner {
             inner: self,
             lease: self.leases.acquire(),
             staged: HashMap::new(),
-            committed: Vec::new(),
+            recorded: Vec::new(),
             buffer: vec![0; BUFFER],
         };
         // A panic must not look like a load that found nothing, and must not leave its blobs behind.
         let run = std::panic::AssertUnwindSafe(|| loading.run(options, archive));
         let result = std::panic::catch_unwind(run)
             .unwrap_or_else(|_| Err(Error::internal("the load failed", "a panic, which was logged")));
-        let Loading { lease, staged, committed, .. } = loading;
-        // What was staged and not committed goes first: it may be what filled the disk.
+        let Loading { lease, staged, recorded, .. } = loading;
+        // What was staged and not placed goes first: it may be what filled the disk.
         drop(staged);
         drop(lease);
-        let cleared = match committed.is_empty() {
-            true => Ok(()),
-            false => self.collect(Some(&committed)).map(drop),
-        };
-        if let Err(error) = cleared {
-            tracing::warn!(error = error.chain(), "removing what a load left behind; a later collection will");
+        if !recorded.is_empty()
+            && let Err(error) = wait(collect(&self.publisher, Some(recorded)))
+        {
+            tracing::warn!(error = error.chain(), "could not remove what a load left behind; the next prune does");
         }
         result
     }
@@ -99,10 +102,10 @@ impl Inner {
 struct Loading<'a> {
     inner: &'a Inner,
     lease: Lease,
-    /// Blobs that are written and not committed.
+    /// Blobs that are written and not placed.
     staged: HashMap<Digest, Staged>,
-    /// Blobs that this load committed and that no name may hold.
-    committed: Vec<Digest>,
+    /// Blobs that this load has recorded and that no name may hold.
+    recorded: Vec<Digest>,
     buffer: Vec<u8>,
 }
 
@@ -113,23 +116,29 @@ impl Sink for Loading<'_> {
     }
 
     fn take(&mut self, expected: Option<&Digest>, size: u64, content: &mut dyn Read) -> Result<Digest> {
-        let mut ingest = self.inner.store.ingest("load", size, expected.cloned())?;
+        let request = IngestRequest {
+            reference: "load".to_owned(),
+            total: size,
+            expected: expected.cloned(),
+            resume: false,
+        };
+        let mut ingest = wait(self.inner.stores.blobs.ingest(request))?;
         loop {
             match content.read(&mut self.buffer) {
                 Ok(0) => break,
-                Ok(read) => ingest.write(&self.buffer[..read])?,
+                Ok(read) => wait(ingest.write(&self.buffer[..read]))?,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(archive::unreadable(e)),
             }
         }
-        let staged = ingest.finish()?;
+        let staged = wait(ingest.finish())?;
         let digest = staged.digest.clone();
         if expected.is_none() && !self.wants(&digest) {
             return Ok(digest);
         }
         self.staged.insert(digest.clone(), staged);
         if self.staged.len() >= BATCH {
-            self.commit_staged()?;
+            self.record_staged()?;
         }
         Ok(digest)
     }
@@ -182,34 +191,45 @@ impl Loading<'_> {
         Ok(())
     }
 
-    /// Makes the blobs so far durable. They are visible from then on, but no name leads to them.
-    fn commit_staged(&mut self) -> Result<()> {
+    /// Makes the blobs so far durable. They can be read by digest from then on, but no name leads to them.
+    fn record_staged(&mut self) -> Result<()> {
         let blobs: Vec<Staged> = self.staged.drain().map(|(_, staged)| staged).collect();
         let digests: Vec<Digest> = blobs.iter().map(|staged| staged.digest.clone()).collect();
-        self.inner.commit(Changes { blobs, now: now(), ..Changes::default() })?;
-        self.committed.extend(digests);
+        wait(self.inner.publisher.record(blobs))?;
+        self.recorded.extend(digests);
         Ok(())
     }
 
-    /// Commits what is planned, names last.
+    /// Has the images decided on, then makes them durable, names last.
     fn finish(&mut self, graph: ImageGraph) -> Result<Vec<LoadEvent>> {
+        let publisher = &self.inner.publisher;
+        let documents: Arc<[_]> = graph.documents.clone().into();
+        let evidence = Evidence::Complete(graph.evidence.clone());
+        let candidate = |image: &Image| Candidate {
+            name: image.name.clone(),
+            target: image.target.clone(),
+            documents: documents.clone(),
+            evidence: evidence.clone(),
+            origin: Origin::Archive,
+        };
+        let admitted = wait(publisher.admit(graph.images.iter().map(candidate).collect()))?;
         self.staged.retain(|digest, _| graph.blobs.contains(digest));
-        let blobs = self.staged.drain().map(|(_, staged)| staged).collect();
-        let now = now();
-        // Which names move depends on what they point at now, so nothing may change in between.
-        let mut writer = self.inner.writer();
-        let names = name_changes(&self.inner.catalog.state(), &graph.images, now);
-        writer.commit(Changes {
-            blobs,
-            documents: graph.documents,
-            configs: graph.configs,
-            names,
-            now,
-            ..Changes::default()
-        })?;
-        self.committed.retain(|digest| !graph.blobs.contains(digest));
-        self.committed.extend(graph.evidence);
-        self.inner.emit_loaded(graph.images.iter().map(|image| &image.target));
+        let blobs = wait(publisher.place(self.staged.drain().map(|(_, staged)| staged).collect()))?;
+        let placed: HashSet<Digest> = blobs.iter().map(|(digest, _)| digest.clone()).collect();
+        let publication = Publication {
+            content: Content { blobs, documents: graph.documents, configs: graph.configs },
+            pulled_from: None,
+            needs: graph.blobs.iter().filter(|digest| !placed.contains(*digest)).cloned().collect(),
+            report: Report::Load(graph.images.iter().map(|image| image.target.clone()).collect()),
+        };
+        if let Err(error) = wait(publisher.publish(admitted, publication)) {
+            self.lease = self.inner.leases.acquire();
+            wait(publisher.discard(placed.into_iter().collect()));
+            return Err(error);
+        }
+        self.recorded.retain(|digest| !graph.blobs.contains(digest));
+        // Its subject may have gone while it came.
+        self.recorded.extend(graph.evidence);
         let event = |image: &Image| match &image.name {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),
@@ -228,7 +248,7 @@ impl BlobSource for Loading<'_> {
 
     fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         match self.staged.get(digest) {
-            Some(staged) => super::blobs::read_whole(staged.open()?.as_ref(), limit).map_err(|e| e.context(digest)),
+            Some(staged) => read_whole(wait(staged.open())?.as_ref(), limit).map_err(|e| e.context(digest)),
             None => self.inner.read_whole(digest, limit),
         }
     }

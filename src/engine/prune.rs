@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::catalog::State;
-use super::gc::collect::Sweep;
+use super::core::Engine;
+use super::gc::collect::{Sweep, sweep};
 use super::graph::closure::Closure;
 use super::list::narrow;
+use super::publish::Report;
 use super::remove::{Removed, sweep_of};
-use super::{Engine, Inner};
-use crate::domain::event::Action;
 use crate::domain::filter::Filters;
-use crate::domain::{Digest, Result, StringMap};
+use crate::domain::{Digest, Result};
 
 /// The filters that a prune knows.
 const FILTERS: [&str; 4] = ["dangling", "label", "label!", "until"];
@@ -33,8 +33,40 @@ impl Engine {
     /// # Errors
     /// `InvalidArgument` for filters that are not known or not well formed.
     pub async fn prune(&self, filters: &Filters) -> Result<Pruned> {
-        let filters = filters.clone();
-        self.blocking(move |inner| inner.prune(&filters)).await
+        filters.only(&FILTERS)?;
+        let dangling_only = filters.boolean("dangling")?.unwrap_or(true);
+        let (filters, catalog) = (filters.clone(), self.0.catalog.clone());
+        let choose = move |state: &State| {
+            let mut entries = catalog.snapshot_of(state).entries.clone();
+            entries.retain(|entry| entry.names.is_empty() || !dangling_only);
+            narrow(&mut entries, &filters)?;
+            let going: Vec<Going> = entries
+                .iter()
+                .map(|entry| Going {
+                    target: entry.target.digest.clone(),
+                    names: entry.names.iter().map(|name| name.familiar()).collect(),
+                    documents: documents_under(state, &entry.target.digest),
+                })
+                .collect();
+            let targets = going.iter().map(|image| image.target.clone()).collect();
+            let report = going.iter().map(|image| (image.target.clone(), image.names.clone())).collect();
+            // Everything is looked at: what an earlier failure may have left goes as well.
+            Ok((Sweep { candidates: None, ..sweep_of(state, targets) }, Report::Prune(report), going))
+        };
+        let (collected, going) = sweep(&self.0.publisher, choose).await?;
+        let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
+        let mut told = HashSet::new();
+        for image in going {
+            let names = if image.names.is_empty() { vec![image.target.to_string()] } else { image.names };
+            pruned.removed.extend(names.into_iter().map(Removed::Name));
+            let gone = image.documents.into_iter().filter(|digest| collected.blobs.contains(digest));
+            pruned.removed.extend(gone.filter(|digest| told.insert(digest.clone())).map(Removed::Content));
+        }
+        pruned.reclaimed += self.0.stores.blobs.discard_partials().await;
+        if !pruned.removed.is_empty() {
+            self.0.publisher.report(Report::Pruned { reclaimed: pruned.reclaimed });
+        }
+        Ok(pruned)
     }
 }
 
@@ -44,52 +76,6 @@ struct Going {
     /// Familiar names, sorted.
     names: Vec<String>,
     documents: Vec<Digest>,
-}
-
-impl Inner {
-    fn prune(&self, filters: &Filters) -> Result<Pruned> {
-        filters.only(&FILTERS)?;
-        let dangling_only = filters.boolean("dangling")?.unwrap_or(true);
-        let mut writer = self.writer();
-        let mut rows = self.catalog.snapshot().rows.clone();
-        let (going, sweep) = {
-            let state = self.catalog.state();
-            rows.retain(|row| row.names.is_empty() || !dangling_only);
-            narrow(&mut rows, filters)?;
-            let going = rows.iter().map(|row| Going {
-                target: row.target.digest.clone(),
-                names: row.names.iter().map(|name| name.familiar()).collect(),
-                documents: documents_under(&state, &row.target.digest),
-            });
-            let going: Vec<Going> = going.collect();
-            let targets = going.iter().map(|image| image.target.clone()).collect();
-            // Everything is looked at: what an earlier failure may have left goes as well.
-            (going, Sweep { candidates: None, ..sweep_of(&state, targets) })
-        };
-        let collected = writer.sweep(sweep)?;
-        let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
-        let mut told = HashSet::new();
-        for image in going {
-            let id = image.target.to_string();
-            for name in &image.names {
-                self.emit(Action::Untag, &id, name);
-            }
-            self.emit_digest(Action::Delete, &image.target);
-            let names = if image.names.is_empty() { vec![id] } else { image.names };
-            pruned.removed.extend(names.into_iter().map(Removed::Name));
-            let gone = image.documents.into_iter().filter(|digest| collected.blobs.contains(digest));
-            pruned.removed.extend(gone.filter(|digest| told.insert(digest.clone())).map(Removed::Content));
-        }
-        // Nobody else waits until the files are gone.
-        drop(writer);
-        pruned.reclaimed += self.store.forget_partials();
-        if !pruned.removed.is_empty() {
-            let reclaimed = pruned.reclaimed.to_string();
-            let attributes: StringMap = [("reclaimed", reclaimed.as_str())].into_iter().collect();
-            self.events.publish(Action::Prune, String::new(), attributes);
-        }
-        Ok(pruned)
-    }
 }
 
 /// An image's index and manifests that are here, from the top down, each once.

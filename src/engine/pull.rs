@@ -6,26 +6,24 @@
 
 mod blobs;
 mod evidence;
-mod settle;
-mod transfer;
+mod publish;
 mod walk;
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::Engine;
+use super::core::{Engine, Inner, PullAttestations};
+use super::leases::Lease;
+use super::publish::{Admitted, Candidate, Evidence, Origin, Report};
 use super::catalog::resolve::find_named;
 use super::inspect::lacks_platform;
-use crate::domain::event::Action;
-use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
+use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential, Repository};
-use crate::store::Lease;
 use blobs::{Landed, Loader};
-use settle::Harvest;
-pub(super) use transfer::Downloads;
+use publish::Gathered;
 use walk::{Documents, Selection};
 
 /// How many events wait for a slow client.
@@ -40,16 +38,6 @@ pub struct PullRequest {
     pub platform: Option<Platform>,
     /// What opens the registry.
     pub credential: Credential,
-}
-
-/// Whose attestations a pull fetches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PullAttestations {
-    /// Those of the platform that is pulled.
-    #[default]
-    Platform,
-    /// Those of every platform, so that they can be read before a platform is pulled.
-    All,
 }
 
 /// What happens in a pull, in this order for each tag.
@@ -141,8 +129,8 @@ struct Pulling {
     matcher: Matcher,
     lease: Arc<Lease>,
     documents: Documents,
-    /// Whether anything was fetched.
-    news: bool,
+    /// The same documents, parsed.
+    parsed: Vec<(Digest, Arc<Document>)>,
     events: mpsc::Sender<PullEvent>,
 }
 
@@ -160,7 +148,7 @@ impl Pulling {
             request,
             lease: Arc::new(engine.0.leases.acquire()),
             documents: Documents::default(),
-            news: false,
+            parsed: Vec::new(),
             events,
         }
     }
@@ -169,7 +157,8 @@ impl Pulling {
         let before = find_named(&self.engine.0.catalog.state(), &name).map(|record| record.target.digest.clone());
         let resolved = self.repository.resolve(&name).await?;
         let target = resolved.descriptor;
-        let known = self.lease.hold(&target.digest) && self.engine.0.catalog.state().document(&target.digest).is_some();
+        let stays = self.lease.hold(&target.digest);
+        let known = stays && self.engine.0.catalog.state().document(&target.digest).is_some();
         if let Some(bytes) = resolved.bytes.filter(|_| !known) {
             self.keep(&target, bytes)?;
         }
@@ -187,36 +176,31 @@ impl Pulling {
                 self.tell_blob(layer, BlobState::Waiting).await;
             }
         }
-        let (blobs, referrers) = {
-            let own = loader.fetch_all(&selection.blobs, selection.needed, shown);
-            let beside = async {
-                let evidence = self.evidence(&selection.documents).await;
-                let mut kept = (Vec::new(), Vec::new());
-                for piece in evidence {
-                    // All of a piece or nothing of it.
-                    match loader.fetch_all(&piece.blobs, piece.blobs.len(), false).await {
-                        Ok(blobs) => {
-                            kept.0.extend(blobs);
-                            kept.1.push(piece.referrer);
-                        }
-                        Err(error) => {
-                            let digest = &piece.referrer.digest;
-                            tracing::warn!(content.digest = %digest, error = error.chain(), "fetching evidence");
-                        }
-                    }
-                }
-                Ok(kept)
-            };
-            futures_util::try_join!(own, beside)?
+        // Decided before layers are fetched, and where no admission asks for evidence, before evidence is.
+        let (admitted, blobs, evidence) = match self.engine.0.publisher.needs_evidence() {
+            true => {
+                let evidence = self.fetch_evidence(&selection.documents, &loader).await;
+                let admitted = self.admit(&name, &target, evidence.as_known()).await?;
+                let blobs = loader.fetch_all(&selection.blobs, selection.needed, shown).await?;
+                (admitted, blobs, evidence)
+            }
+            false => {
+                let unknown = Evidence::Unknown("no admission asks for it".to_owned());
+                let admitted = self.admit(&name, &target, unknown).await?;
+                let own = loader.fetch_all(&selection.blobs, selection.needed, shown);
+                let beside = async { Ok(self.fetch_evidence(&selection.documents, &loader).await) };
+                let (blobs, evidence) = futures_util::try_join!(own, beside)?;
+                (admitted, blobs, evidence)
+            }
         };
         landed.extend(blobs);
-        landed.extend(referrers.0);
+        landed.extend(evidence.blobs);
         let digest = target.digest.clone();
         let layers: Vec<Descriptor> = match shown {
             true => selection.blobs.iter().filter(|blob| blob.media_type.is_layer()).cloned().collect(),
             false => Vec::new(),
         };
-        self.settle(name.clone(), target, selection, landed, referrers.1, before.as_ref()).await?;
+        self.publish(admitted, name.clone(), target, selection, landed, evidence.referrers, before.as_ref()).await?;
         for layer in &layers {
             self.tell_blob(layer, BlobState::Complete).await;
         }
@@ -240,7 +224,6 @@ impl Pulling {
         let (summary, fetched) = self
             .engine
             .blocking(move |inner| {
-                let _writer = inner.writer();
                 let bytes = match &fetched {
                     Some(landed) => inner.read_landed(landed, MAX_CONFIG)?,
                     None => inner.read_whole(&config.digest, MAX_CONFIG)?,
@@ -256,9 +239,22 @@ impl Pulling {
         }
     }
 
-    /// Commits what there is to commit.
-    async fn settle(
+    async fn admit(&self, name: &Reference, target: &Descriptor, evidence: Evidence) -> Result<Admitted> {
+        let candidate = Candidate {
+            name: Some(name.clone()),
+            target: target.clone(),
+            documents: self.parsed.clone().into(),
+            evidence,
+            origin: Origin::Registry(name.repository()),
+        };
+        self.engine.0.publisher.admit(vec![candidate]).await
+    }
+
+    /// Publishes what was fetched, where there is anything new.
+    #[expect(clippy::too_many_arguments, reason = "all of it is what one pull has gathered")]
+    async fn publish(
         &mut self,
+        admitted: Admitted,
         name: Reference,
         target: Descriptor,
         selection: Selection,
@@ -270,21 +266,19 @@ impl Pulling {
             let state = self.engine.0.catalog.state();
             state.name(&name.to_string()).is_some() && state.sources(&target.digest).contains(&name.repository())
         };
-        if is_known && !self.news && blobs.is_empty() {
-            self.engine.0.emit(Action::Pull, &name.familiar(), &name.familiar_name());
+        if is_known && self.parsed.is_empty() && blobs.is_empty() {
+            self.engine.0.publisher.report(Report::Pull(name));
             return Ok(());
         }
         let (lease, documents) = (self.lease.clone(), std::mem::take(&mut self.documents.fetched));
         let needed = selection.blobs.into_iter().take(selection.needed).map(|blob| blob.digest);
         let needed = needed.chain([selection.manifest.digest]).collect();
-        self.engine
-            .blocking(move |inner| {
-                let names = (name.familiar(), name.familiar_name());
-                inner.settle(Harvest { name, target, documents, blobs: &blobs, referrers, needed, lease: &lease })?;
-                inner.emit(Action::Pull, &names.0, &names.1);
-                Ok(())
-            })
-            .await
+        let publish = move |inner: &Inner| {
+            let blobs = blobs.as_slice();
+            let gathered = Gathered { admitted, name, target, documents, blobs, referrers, needed, lease: &lease };
+            inner.publish_pulled(gathered)
+        };
+        self.engine.blocking(publish).await
     }
 
     async fn tell(&self, event: PullEvent) {

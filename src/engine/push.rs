@@ -15,14 +15,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::Engine;
+use super::core::Engine;
+use super::publish::Report;
 use super::catalog::resolve::find_named;
-use crate::domain::event::Action;
 use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential};
 use contents::Contents;
 use upload::Uploader;
-pub(super) use upload::Uploads;
 
 /// How many events wait for a slow client.
 const EVENTS: usize = 64;
@@ -146,6 +145,7 @@ impl Pushing {
             None => target.clone(),
         };
         let mut contents = Contents::of(&self.engine.0.catalog.state(), &lease, &pushed)?;
+        self.engine.0.leases.flush().await?;
         let uploader = self.uploader(name, target, &contents)?;
         let mut there = HashMap::new();
         if let Some(lost) = uploader.look_up(&contents, &mut there).await? {
@@ -169,7 +169,7 @@ impl Pushing {
             let (index, manifest) = (target.clone(), pushed.clone());
             self.tell(PushEvent::Instead { index, manifest }).await;
         }
-        self.engine.0.emit(Action::Push, &name.familiar(), &name.familiar_name());
+        self.engine.0.publisher.report(Report::Push(name.clone()));
         let tag = name.tag().map(str::to_owned);
         self.tell(PushEvent::Done { tag, digest: pushed.digest, size: pushed.size }).await;
         Ok(())
@@ -179,7 +179,8 @@ impl Pushing {
         let credential = self.request.credential.clone();
         let repository = self.engine.0.registries.repository(name, Access::Push, credential)?;
         let mut origins = origins::find(&self.engine.0.catalog.state(), name, &target.digest, contents);
-        self.engine.0.uploads.pushed.complete(&mut origins, name, contents);
+        let blobs = contents.blobs.iter().map(|blob| &blob.descriptor.digest);
+        self.engine.0.uploads.pushed.complete(&mut origins, name, blobs);
         Ok(Arc::new(Uploader { engine: self.engine.clone(), repository, origins, events: self.events.clone() }))
     }
 

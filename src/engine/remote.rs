@@ -1,6 +1,6 @@
 //! What registries are asked without a pull.
 
-use super::Engine;
+use super::core::Engine;
 use crate::domain::manifest::{Document, ImageConfig, MAX_CONFIG, Manifest};
 use crate::domain::{Descriptor, Detail, Digest, Error, Kind, MediaType, Platform, Reference, Result};
 use crate::registry::{Access, Credential, LoginOutcome, Repository, SearchHit};

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::catalog::State;
 use super::catalog::resolve::{Resolved, resolve_target};
 use super::catalog::tree::Tree;
-use super::gc::collect::Sweep;
+use super::core::Engine;
+use super::gc::collect::{Sweep, sweep};
 use super::gc::reachable::reachable;
 use super::inspect::lacks_platform;
-use super::{Engine, Inner};
-use crate::domain::event::Action;
+use super::publish::Report;
 use crate::domain::platform::Matcher;
 use crate::domain::{Detail, Digest, Error, Kind, Platform, Reference, Result};
 
@@ -42,71 +42,55 @@ impl Engine {
     /// such image, or it has no content for a platform; `Conflict` where an ID stands for an image with several names and
     /// force is not used, or where the image is that of the one platform and cannot do without it.
     pub async fn remove(&self, name: &str, options: RemoveOptions) -> Result<Vec<Removed>> {
-        let name = name.to_owned();
-        self.blocking(move |inner| inner.remove(&name, &options)).await
-    }
-}
-
-impl Inner {
-    fn remove(&self, name: &str, options: &RemoveOptions) -> Result<Vec<Removed>> {
         if name.trim().is_empty() {
             return Err(Error::invalid("image name cannot be blank"));
         }
-        if !options.platforms.is_empty() {
-            return self.remove_platforms(name, options);
+        if options.platforms.is_empty() {
+            return self.remove_image(name, options.force).await;
         }
-        let mut writer = self.writer();
-        let (sweep, target, removed) = {
-            let state = self.catalog.state();
-            let image = resolve_target(&state, name)?;
-            let going = going_names(name, &image, options.force)?;
-            let mut removed: Vec<Removed> = going.iter().map(|name| Removed::Name(name.familiar())).collect();
-            let target = &image.record.target.digest;
-            let mut sweep = Sweep::default();
-            if going.len() == image.names.len() {
-                removed.push(Removed::Content(target.clone()));
-                sweep = sweep_of(&state, [target.clone()].into());
-            } else {
-                sweep.names = going.iter().map(|name| (name.to_string(), None)).collect();
-                sweep.candidates = Some(HashSet::new());
-            }
-            (sweep, target.clone(), removed)
-        };
-        writer.sweep(sweep)?;
-        self.emit_removed(&target, &removed);
-        Ok(removed)
-    }
-
-    /// Tells of what was removed of an image.
-    pub(super) fn emit_removed(&self, target: &Digest, removed: &[Removed]) {
-        for removed in removed {
-            match removed {
-                Removed::Name(name) => self.emit(Action::Untag, &target.to_string(), name),
-                Removed::Content(digest) => self.emit_digest(Action::Delete, digest),
-            }
-        }
-    }
-
-    /// Removes the content of platforms one by one: each is a step of its own, and durable when the next one fails.
-    fn remove_platforms(&self, name: &str, options: &RemoveOptions) -> Result<Vec<Removed>> {
         if !options.force {
             return Err(Error::invalid(Detail::PlatformsMustBeForced));
         }
         let mut removed = Vec::new();
-        for platform in &options.platforms {
-            removed.extend(self.remove_platform(name, platform)?);
+        // Each is a step of its own, and durable when the next one fails.
+        for platform in options.platforms {
+            removed.extend(self.remove_platform(name, platform).await?);
         }
         Ok(removed)
     }
 
-    fn remove_platform(&self, name: &str, platform: &Platform) -> Result<Vec<Removed>> {
-        let mut writer = self.writer();
-        let (sweep, manifests) = {
-            let state = self.catalog.state();
-            let target = resolve_target(&state, name)?.record.target.clone();
-            let tree = Tree::new(&state, &target);
-            let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.manifest().is_some());
-            let manifest = found.ok_or_else(|| lacks_platform(name, platform))?.descriptor.digest.clone();
+    async fn remove_image(&self, name: &str, force: bool) -> Result<Vec<Removed>> {
+        let name = name.to_owned();
+        let choose = move |state: &State| {
+            let image = resolve_target(state, &name)?;
+            let going = going_names(&name, &image, force)?;
+            let names: Vec<String> = going.iter().map(Reference::familiar).collect();
+            let mut removed: Vec<Removed> = names.iter().cloned().map(Removed::Name).collect();
+            let target = image.record.target.digest.clone();
+            let is_gone = going.len() == image.names.len();
+            let sweep = match is_gone {
+                true => sweep_of(state, [target.clone()].into()),
+                false => Sweep {
+                    names: going.iter().map(ToString::to_string).collect(),
+                    candidates: Some(HashSet::new()),
+                    ..Sweep::default()
+                },
+            };
+            if is_gone {
+                removed.push(Removed::Content(target.clone()));
+            }
+            Ok((sweep, Report::Remove { image: target, names, is_gone }, removed))
+        };
+        sweep(&self.0.publisher, choose).await.map(|(_, removed)| removed)
+    }
+
+    async fn remove_platform(&self, name: &str, platform: Platform) -> Result<Vec<Removed>> {
+        let name = name.to_owned();
+        let choose = move |state: &State| {
+            let target = resolve_target(state, &name)?.record.target.clone();
+            let tree = Tree::new(state, &target);
+            let found = tree.matching(&Matcher::strict(&platform)).filter(|branch| branch.manifest().is_some());
+            let manifest = found.ok_or_else(|| lacks_platform(&name, &platform))?.descriptor.digest.clone();
             if manifest == target.digest {
                 return Err(Error::new(Kind::Conflict, Detail::OnlyPlatform { manifest }));
             }
@@ -114,17 +98,16 @@ impl Inner {
             let children = document.iter().flat_map(|document| document.children()).map(|child| child.digest.clone());
             let candidates = children.chain([manifest.clone()]).collect();
             let pruned = Some((target.digest, manifest.clone()));
-            (Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, vec![manifest])
+            Ok((Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, Report::Nothing, manifest))
         };
-        let collected = writer.sweep(sweep)?;
-        let gone = manifests.into_iter().filter(|manifest| collected.blobs.contains(manifest));
-        Ok(gone.map(Removed::Content).collect())
+        let (collected, manifest) = sweep(&self.0.publisher, choose).await?;
+        Ok(Some(manifest).filter(|manifest| collected.blobs.contains(manifest)).map(Removed::Content).into_iter().collect())
     }
 }
 
 /// Takes images away with all their names and what only they use.
 pub(super) fn sweep_of(state: &State, targets: HashSet<Digest>) -> Sweep {
-    let names = targets.iter().flat_map(|target| state.names_of(target)).map(|name| (name.to_owned(), None)).collect();
+    let names = targets.iter().flat_map(|target| state.names_of(target)).map(str::to_owned).collect();
     let candidates = reachable(state, &targets).into_iter().cloned().collect();
     Sweep { candidates: Some(candidates), names, unnamed: targets, pruned: None }
 }

@@ -15,12 +15,14 @@ use serde_json::{Map, Value, json};
 use super::catalog::resolve::resolve;
 use super::catalog::{State, name_reference};
 use super::stream::pieces::{self, Spare};
-use super::{Engine, Inner};
+use super::core::{Engine, Inner};
+use super::leases::Lease;
+use super::publish::Report;
 use crate::archive::{self, DockerView, Member, Piece};
-use crate::domain::event::Action;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
-use crate::store::{Lease, Store};
+use crate::store::BlobStore;
+use crate::store::blocking::wait;
 use choice::{Chosen, Content, Part};
 
 /// Names the index that a trimmed one was made of.
@@ -44,7 +46,7 @@ pub struct Saved {
     /// Bytes of the whole archive.
     pub size: u64,
     members: Vec<Member>,
-    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
     spare: Arc<Spare>,
     lease: Lease,
 }
@@ -66,9 +68,9 @@ impl Engine {
 impl Saved {
     /// The archive's bytes. Dropping the stream ends the reading.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let Self { members, store, spare, lease, .. } = self;
+        let Self { members, blobs, spare, lease, .. } = self;
         // The lease lives as long as the stream.
-        let reading = Arc::new((store, spare, lease));
+        let reading = Arc::new((blobs, spare, lease));
         stream::iter(archive::pieces(members)).flat_map(move |piece| match piece {
             Piece::Bytes(bytes) => stream::once(std::future::ready(Ok(bytes))).left_stream(),
             Piece::Blob(digest, size) => {
@@ -81,19 +83,16 @@ impl Saved {
 
 /// Opens a blob, for as many bytes as it must have.
 async fn read(
-    reading: Arc<(Arc<dyn Store>, Arc<Spare>, Lease)>,
+    reading: Arc<(Arc<dyn BlobStore>, Arc<Spare>, Lease)>,
     digest: Digest,
     size: u64,
 ) -> Result<impl Stream<Item = Result<Bytes>>> {
-    let (store, spare) = (reading.0.clone(), reading.1.clone());
-    let reader = match store.open_ready(&digest) {
+    let (blobs, spare) = (reading.0.clone(), reading.1.clone());
+    let reader = match blobs.open_ready(&digest) {
         Some(reader) => reader,
-        None => {
-            let opened = tokio::task::spawn_blocking(move || store.open(&digest)).await;
-            opened.map_err(|e| Error::internal("opening content was stopped", e))??
-        }
+        None => blobs.open(&digest).await?,
     };
-    Ok(pieces::pieces(reader.into(), 0..size, usize::MAX, spare, reading))
+    Ok(pieces::pieces(reader, 0..size, usize::MAX, spare, reading))
 }
 
 /// An image that was asked for.
@@ -136,14 +135,15 @@ impl Inner {
             }
             (wanted, chosen, content)
         };
+        wait(self.leases.flush())?;
         let members = self.members(&wanted, chosen, &content)?;
         for image in &wanted {
-            self.emit_digest(Action::Save, &image.target.digest);
+            self.publisher.report(Report::Save(image.target.digest.clone()));
         }
         Ok(Saved {
             size: archive::total(&members),
             members,
-            store: self.store.clone(),
+            blobs: self.stores.blobs.clone(),
             spare: self.spare.clone(),
             lease,
         })
@@ -180,7 +180,7 @@ impl Inner {
         let mut blobs: BTreeMap<Digest, Member> = BTreeMap::new();
         for (digest, size) in &content.blobs {
             // Better found now than in the middle of the archive.
-            if self.store.open(digest)?.size() != *size {
+            if wait(self.stores.blobs.open(digest))?.size() != *size {
                 return Err(Error::new(Kind::DataLoss, format!("content {digest} has another size than recorded")));
             }
             blobs.insert(digest.clone(), Member::Blob(digest.clone(), *size));

@@ -1,12 +1,12 @@
 //! Tag: one more name for an image.
 
 use super::catalog::resolve::resolve_target;
-use super::graph::image_graph::Image;
-use super::publish::names::name_changes;
-use super::{Engine, Inner, now};
-use crate::domain::event::Action;
-use crate::domain::{Reference, Result, TagName};
-use crate::store::Changes;
+use super::core::Engine;
+use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
+use crate::domain::{Digest, Error, Kind, Result, TagName};
+
+/// How often a tag follows an image that moves while it is decided on.
+const ATTEMPTS: usize = 8;
 
 impl Engine {
     /// Gives an image a further name. The name keeps what stands beside the one that the image was found by (its
@@ -16,32 +16,43 @@ impl Engine {
     /// that points there already stays as it is.
     ///
     /// # Errors
-    /// `InvalidArgument` where `image` is no name; `NotFound` where there is no such image.
+    /// `InvalidArgument` where `image` is no name; `NotFound` where there is no such image; `Denied` where it may not get
+    /// the name.
     pub async fn tag(&self, image: &str, name: &TagName) -> Result<()> {
-        let (image, name) = (image.to_owned(), name.reference().clone());
-        self.blocking(move |inner| inner.tag(&image, name)).await
-    }
-}
-
-impl Inner {
-    fn tag(&self, image: &str, name: Reference) -> Result<()> {
-        let now = now();
-        let mut writer = self.writer();
-        let familiar = name.familiar();
-        let (names, digest) = {
-            let state = self.catalog.state();
-            let target = resolve_target(&state, image)?.record.target.clone();
-            let digest = target.digest.clone();
-            let names = match state.name(&name.to_string()) {
-                Some(record) if record.target.digest == digest => Vec::new(),
-                _ => name_changes(&state, &[Image { target, name: Some(name) }], now),
-            };
-            (names, digest)
-        };
-        if !names.is_empty() {
-            writer.commit(Changes { names, now, ..Changes::default() })?;
+        for _ in 0..ATTEMPTS {
+            if self.try_tag(image, name).await? {
+                return Ok(());
+            }
         }
-        self.emit(Action::Tag, &digest.to_string(), &familiar);
-        Ok(())
+        Err(Error::new(Kind::Unavailable, format!("image {image} is being moved by others: try again")))
+    }
+
+    /// Decides and tags; false where the image moved in between, so that something else was decided on.
+    async fn try_tag(&self, image: &str, name: &TagName) -> Result<bool> {
+        let reference = name.reference();
+        let (target, evidence) = {
+            let state = self.0.catalog.state();
+            let target = resolve_target(&state, image)?.record.target.clone();
+            let evidence: Vec<Digest> = state.referrers(&target.digest).into_iter().cloned().collect();
+            (target, evidence)
+        };
+        let digest = target.digest.clone();
+        let candidate = Candidate {
+            name: Some(reference.clone()),
+            target,
+            documents: [].into(),
+            evidence: Evidence::Complete(evidence),
+            origin: Origin::Local,
+        };
+        let admitted = self.0.publisher.admit(vec![candidate]).await?;
+        let publication = Publication {
+            content: Content::default(),
+            pulled_from: None,
+            needs: Vec::new(),
+            report: Report::Tag { image: digest.clone(), name: reference.clone() },
+        };
+        let image = image.to_owned();
+        let is_same = move |state: &_| Ok(resolve_target(state, &image)?.record.target.digest == digest);
+        self.0.publisher.publish_if(admitted, publication, is_same).await
     }
 }

@@ -9,7 +9,10 @@ mod names;
 mod prune;
 mod writer;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::domain::Result;
 use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;
 use crate::domain::{Digest, Kind, Platform, TagName, attestation};
@@ -19,9 +22,8 @@ const APP: &str = "registry.example/team/app:1.0";
 const APP_ID: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7";
 const LEGACY_ID: &str = "sha256:006caab3563e9a6187e8ad7c085ad66910e5587c3aa0621761a64e81561b23d5";
 
-fn engine() -> Engine {
-    let settings = Settings::new("/nowhere");
-    Engine::with_store(settings, Arc::new(MemoryStore::new())).unwrap()
+async fn engine() -> Engine {
+    Engine::with_stores(Settings::new("/nowhere"), MemoryStore::open()).await.unwrap()
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -47,7 +49,7 @@ async fn load(engine: &Engine, options: LoadOptions, archive: Vec<u8>) -> Result
 }
 
 async fn loaded() -> Engine {
-    let engine = engine();
+    let engine = engine().await;
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
     engine
@@ -136,7 +138,7 @@ async fn each_platform_has_its_own_statements() {
 
 #[tokio::test]
 async fn one_platform_can_be_loaded_alone_with_its_evidence() {
-    let engine = engine();
+    let engine = engine().await;
     let options = LoadOptions { platforms: vec![Platform::parse_specifier("linux/arm64").unwrap()] };
     load(&engine, options, fixture("app-oci.tar")).await.unwrap();
     let listing = engine.list(&query("")).unwrap();
@@ -160,7 +162,7 @@ async fn a_load_that_fails_leaves_nothing_behind() {
     // In the middle of the largest layer: its digest no longer fits.
     damaged[1_200_000] ^= 1;
     for archive in [whole[..whole.len() / 2].to_vec(), damaged, b"garbage".to_vec(), vec![]] {
-        let engine = engine();
+        let engine = engine().await;
         load(&engine, LoadOptions::default(), archive).await.unwrap_err();
         assert!(engine.blobs().is_empty() && engine.ingests().is_empty() && engine.image_count() == 0);
         assert!(engine.0.leases.held().is_empty());
@@ -170,7 +172,7 @@ async fn a_load_that_fails_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_load_that_is_given_up_leaves_nothing_behind() {
-    let engine = engine();
+    let engine = engine().await;
     let archive = fixture("app-oci.tar");
     let half = Bytes::copy_from_slice(&archive[..archive.len() / 2]);
     let endless = stream::once(async { Ok(half) }).chain(stream::pending());
@@ -214,7 +216,7 @@ async fn an_unchanged_image_is_rendered_once() {
     let render = |engine: &Engine| -> usize {
         let rendered = std::cell::Cell::new(0);
         for row in engine.list(&query("")).unwrap().rows {
-            row.fragment(1, |summary, bytes| {
+            row.rendered(1, |summary, bytes| {
                 rendered.set(rendered.get() + 1);
                 write!(bytes, "{}", summary.target.digest).unwrap();
             });

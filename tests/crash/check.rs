@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use loadline::domain::{Digest, MediaType};
+use loadline::store::record::Record;
 use loadline::store::{BlobRecord, NameRecord};
 use redb::ReadableDatabase;
 use serde_json::Value;
@@ -207,9 +208,9 @@ fn what_blobs_were_parsed_to_is_what_they_say() {
 #[test]
 fn records_are_about_something() {
     let root = Root::new();
-    root.insert(SOURCES, &Digest::of(b"gone"), &postcard::to_stdvec(&vec!["registry.test/gone"]).unwrap());
+    root.insert(SOURCES, &Digest::of(b"gone"), &vec!["registry.test/gone".to_owned()].encode().unwrap());
     let wrong = BlobRecord { size: 5, created_at: 7 };
-    root.insert(BLOBS, &root.layer, &postcard::to_stdvec(&wrong).unwrap());
+    root.insert(BLOBS, &root.layer, &wrong.encode().unwrap());
     assert_eq!(check(&root.path(), &["--quick"]).kinds(), ["fault wrong-record", "fault orphan-record"]);
     root.heals(&["fault wrong-record", "fault orphan-record"]);
     root.works();

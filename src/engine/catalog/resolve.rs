@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::state::{State, name_reference};
+use super::tree::Tree;
 use crate::domain::reference::ImageName;
 use crate::domain::{Detail, Digest, Error, Reference, Result};
-use crate::engine::catalog::tree::Tree;
-use crate::engine::catalog::{State, name_reference};
 use crate::store::NameRecord;
 
 /// An image that was found.
@@ -24,24 +24,24 @@ pub(in crate::engine) struct Resolved {
 /// # Errors
 /// `InvalidArgument` where the text is no name; `NotFound` where there is no such image, or a prefix fits several.
 pub(in crate::engine) fn resolve(state: &State, text: &str) -> Result<Resolved> {
-    find(state, text, Reach::Contents)
+    find(state, text, Scope::Contents)
 }
 
 /// The same for what changes or sends an image, which is not found by what is under it.
 pub(in crate::engine) fn resolve_target(state: &State, text: &str) -> Result<Resolved> {
-    find(state, text, Reach::Targets)
+    find(state, text, Scope::Targets)
 }
 
 /// Whose digests lead to an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum Scope {
     /// That of what its names point at.
     Targets,
     /// Also those of the manifests and configurations under that.
     Contents,
 }
 
-fn find(state: &State, text: &str, reach: Reach) -> Result<Resolved> {
+fn find(state: &State, text: &str, scope: Scope) -> Result<Resolved> {
     if text.trim().is_empty() {
         return Err(Error::invalid("image name cannot be blank"));
     }
@@ -61,7 +61,7 @@ fn find(state: &State, text: &str, reach: Reach) -> Result<Resolved> {
             return Err(Error::not_found(Detail::AmbiguousId { prefix: text.to_owned() }));
         }
         (None, _) => match &name {
-            ImageName::Digest(digest) if reach == Reach::Contents => {
+            ImageName::Digest(digest) if scope == Scope::Contents => {
                 holder(state, digest).ok_or_else(|| name.not_found())?
             }
             _ => return Err(name.not_found()),

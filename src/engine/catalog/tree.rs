@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use crate::domain::image::{ImageSummary, ManifestKind, ManifestSummary, SharedDescriptor};
+use super::state::State;
+use crate::domain::image::{ManifestKind, ManifestSummary, SharedDescriptor};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Reference, attestation};
-use crate::engine::catalog::{Row, State};
+use crate::domain::{Descriptor, Digest, attestation};
 use crate::engine::graph::descent::{Descent, Node, NodeRef, Step};
 use crate::engine::graph::limits::MAX_ENTRIES;
 
@@ -124,23 +124,4 @@ fn branch(state: &State, descriptor: SharedDescriptor) -> ManifestSummary {
     branch.content_size += size;
     branch.config = config;
     branch
-}
-
-/// One row of a list in full, under some of its names.
-pub(in crate::engine) fn summarize<'a>(row: &'a Row, names: &[Reference]) -> ImageSummary<'a> {
-    ImageSummary {
-        target: &row.target,
-        created: row.created,
-        labels: row.config.as_ref().map(|config| &config.labels),
-        repo_tags: names.iter().map(Reference::familiar).collect(),
-        // List shows one repository of an image, that of its last name; inspect shows all.
-        repo_digests: names
-            .last()
-            .map(|name| name.trimmed().with_digest(row.target.digest.clone()).familiar())
-            .into_iter()
-            .collect(),
-        sources: &row.sources,
-        size: row.tree.manifests.iter().map(|manifest| manifest.content_size).sum(),
-        manifests: &row.tree.manifests,
-    }
 }

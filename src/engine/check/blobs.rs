@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use super::content::{Reading, in_parallel};
-use super::{Check, CheckDepth, Fault, Sound, unreadable};
+use super::finding::Fault;
+use super::run::{Check, Found, Sound, unreadable};
+use super::CheckDepth;
 use crate::domain::{Digest, Kind, Result};
-use crate::store::{BlobRecord, Found, FoundFile};
+use crate::store::{BlobRecord, ObjectFile, RecordKind};
 
 const AGAIN: Option<&str> = Some("removed with its record, so that it can be pulled or loaded again");
 
@@ -22,23 +24,23 @@ impl Check<'_> {
     pub(super) fn blobs(&mut self, found: &Found) -> Result<Sound> {
         let mut sound = Sound::new();
         let records: Sound = found.contents.blobs.iter().cloned().collect();
-        let undecoded: HashSet<Digest> = unreadable(&found.unreadable, "blob").collect();
+        let undecoded: HashSet<Digest> = unreadable(&found.inventory.unreadable, RecordKind::Blob).collect();
         let mut jobs = Vec::new();
-        for (digest, file) in &found.files {
+        for (digest, file) in &found.inventory.objects {
             let record = records.get(digest).copied();
             match *file {
                 _ if record.is_none() && !undecoded.contains(digest) => {
                     let detail = match file {
-                        FoundFile::Regular(size) => format!("{size} bytes that no record knows"),
-                        FoundFile::Other(what) => format!("{what} that no record knows"),
+                        ObjectFile::Regular(size) => format!("{size} bytes that no record knows"),
+                        ObjectFile::Other(what) => format!("{what} that no record knows"),
                     };
                     let path = format!("blobs/{}/{}", digest.algorithm().name(), digest.hex());
                     self.note(Fault::StrayFile, path, detail, Some("removed"));
-                    self.mending.files.push(digest.clone());
+                    self.repair.objects.push(digest.clone());
                 }
-                FoundFile::Other(what) => self.corrupt(digest, format!("{what} stands in its place")),
+                ObjectFile::Other(what) => self.corrupt(digest, format!("{what} stands in its place")),
                 // Where sizes disagree, only the content tells which of the two is right.
-                FoundFile::Regular(size) => match record {
+                ObjectFile::Regular(size) => match record {
                     Some(known) if known.size == size && self.options.depth == CheckDepth::Sizes => {
                         sound.insert(digest.clone(), known);
                     }
@@ -46,7 +48,7 @@ impl Check<'_> {
                 },
             }
         }
-        for (digest, record) in records.iter().filter(|(digest, _)| !found.files.contains_key(*digest)) {
+        for (digest, record) in records.iter().filter(|(digest, _)| !found.inventory.objects.contains_key(*digest)) {
             let detail = format!("{} bytes are recorded and there is no file", record.size);
             let remedy = Some("record dropped, so that it can be pulled or loaded again");
             self.note(Fault::MissingBlob, digest, detail, remedy);
@@ -60,16 +62,16 @@ impl Check<'_> {
         // The largest first, so that no thread is left alone with one at the end.
         jobs.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
         let total = jobs.iter().map(|job| job.size).sum();
-        let reading = Reading::new(self.survey, "reading blobs", total, self.progress);
+        let reading = Reading::new(self.audit, "reading blobs", total, self.progress);
         let results = in_parallel(&jobs, |job| reading.digest(&job.digest));
         self.summary.bytes += reading.done();
         for (Job { digest, size, record }, result) in jobs.into_iter().zip(results) {
             match result {
                 Ok(actual) if actual == digest => {
                     let right =
-                        BlobRecord { size, created_at: record.map_or(self.mending.changes.now, |r| r.created_at) };
+                        BlobRecord { size, created_at: record.map_or(self.now, |r| r.created_at) };
                     if record != Some(right) {
-                        self.mending.records.push((digest.clone(), right));
+                        self.repair.blobs.push((digest.clone(), right));
                     }
                     if let Some(wrong) = record.filter(|record| record.size != size) {
                         let detail = format!("the file is sound and has {size} bytes, {} are recorded", wrong.size);
@@ -98,6 +100,6 @@ impl Check<'_> {
 
     fn lose(&mut self, digest: &Digest) {
         self.lost.insert(digest.clone());
-        self.mending.changes.removed.push(digest.clone());
+        self.repair.changes.removed.push(digest.clone());
     }
 }

@@ -1,15 +1,17 @@
 //! Reading blobs to their end, several at a time, each with one buffer.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::Progress;
+use super::options::Progress;
 use crate::archive;
 use crate::domain::digest::Hasher;
 use crate::domain::{Digest, Error, Kind, Result};
-use crate::store::{ReadAt, Survey};
+use crate::store::blocking::wait;
+use crate::store::{Audit, Blob};
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 20;
@@ -19,7 +21,7 @@ const MOST_THREADS: usize = 8;
 
 /// What is read, and who is told how far that is.
 pub(super) struct Reading<'a> {
-    survey: &'a Survey,
+    audit: &'a dyn Audit,
     what: &'static str,
     total: u64,
     done: AtomicU64,
@@ -28,12 +30,12 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(
-        survey: &'a Survey,
+        audit: &'a dyn Audit,
         what: &'static str,
         total: u64,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
-        Self { survey, what, total, done: AtomicU64::new(0), progress }
+        Self { audit, what, total, done: AtomicU64::new(0), progress }
     }
 
     /// Bytes that were read.
@@ -60,7 +62,7 @@ impl<'a> Reading<'a> {
     }
 
     fn open(&self, digest: &Digest) -> Result<Sequential<'_>> {
-        Ok(Sequential { reading: self, blob: self.survey.open_blob(digest)?, offset: 0, failed: None })
+        Ok(Sequential { reading: self, blob: self.audit.open_blob(digest)?, offset: 0, failed: None })
     }
 
     fn advance(&self, bytes: u64) {
@@ -72,7 +74,7 @@ impl<'a> Reading<'a> {
 /// A blob from its beginning to its end.
 struct Sequential<'a> {
     reading: &'a Reading<'a>,
-    blob: Box<dyn ReadAt>,
+    blob: Arc<dyn Blob>,
     offset: u64,
     /// Why the last read failed, in full.
     failed: Option<Error>,
@@ -87,7 +89,7 @@ impl Sequential<'_> {
 
 impl Read for Sequential<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.blob.read_at(buffer, self.offset) {
+        match wait(self.blob.read_at(buffer, self.offset)) {
             Ok(read) => {
                 self.offset += read as u64;
                 self.reading.advance(read as u64);

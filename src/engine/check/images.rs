@@ -1,19 +1,22 @@
 //! What records say of blobs is what the blobs say, and names lead to content that is here.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use super::super::blobs::read_whole;
+use super::super::stream::whole::read_whole;
 use super::super::catalog::is_dangling;
-use super::{Check, CheckDepth, Fault, Sound, unreadable};
+use super::finding::Fault;
+use super::options::CheckDepth;
+use super::run::{Check, Found, Sound, unreadable};
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Kind, MediaType, Reference, Result};
-use crate::store::{Found, NameRecord};
+use crate::store::{NameRecord, RecordKind};
 
 /// Parsed forms as they should be, of blobs that are sound.
 #[derive(Default)]
 pub(super) struct Parsed {
-    pub(super) documents: HashMap<Digest, Document>,
-    pub(super) configs: HashMap<Digest, ConfigSummary>,
+    pub(super) documents: HashMap<Digest, Arc<Document>>,
+    pub(super) configs: HashMap<Digest, Arc<ConfigSummary>>,
 }
 
 const PARSED_AGAIN: Option<&str> = Some("parsed again");
@@ -38,9 +41,9 @@ impl Check<'_> {
             };
             parsed.configs.insert(digest.clone(), right);
         }
-        for digest in unreadable(&found.unreadable, "document").filter(|digest| sound.contains_key(digest)) {
+        for digest in unreadable(&found.inventory.unreadable, RecordKind::Document).filter(|digest| sound.contains_key(digest)) {
             if let Some((_, document)) = self.parse(&digest, &KINDS)? {
-                self.mending.changes.documents.push((digest.clone(), document.clone()));
+                self.repair.changes.documents.push((digest.clone(), document.clone()));
                 parsed.documents.insert(digest, document);
             }
         }
@@ -51,7 +54,7 @@ impl Check<'_> {
     fn orphans(&mut self, found: &Found) {
         let contents = &found.contents;
         let mut known: HashSet<&Digest> = contents.blobs.iter().map(|(digest, _)| digest).collect();
-        let undecoded: Vec<Digest> = unreadable(&found.unreadable, "blob").collect();
+        let undecoded: Vec<Digest> = unreadable(&found.inventory.unreadable, RecordKind::Blob).collect();
         known.extend(&undecoded);
         let documents = contents.documents.iter().map(|(digest, _)| (digest, "a parsed document"));
         let configs = contents.configs.iter().map(|(digest, _)| (digest, "a parsed configuration"));
@@ -60,13 +63,13 @@ impl Check<'_> {
         let orphans: Vec<(Digest, &str)> = all.map(|(digest, what)| (digest.clone(), what)).collect();
         for (digest, what) in orphans {
             self.note(Fault::OrphanRecord, &digest, format!("{what} of a blob that is not here"), Some("dropped"));
-            self.mending.changes.removed.push(digest);
+            self.repair.changes.removed.push(digest);
         }
     }
 
     /// A document as its blob has it.
-    fn document(&mut self, digest: &Digest, stored: &Document) -> Result<Document> {
-        let kinds = match stored {
+    fn document(&mut self, digest: &Digest, stored: &Arc<Document>) -> Result<Arc<Document>> {
+        let kinds = match stored.as_ref() {
             Document::Index(_) => [MediaType::OCI_INDEX, MediaType::DOCKER_LIST],
             Document::Manifest(_) => [MediaType::OCI_MANIFEST, MediaType::DOCKER_MANIFEST],
         };
@@ -79,7 +82,7 @@ impl Check<'_> {
             Some(right) if right == *stored => Ok(right),
             Some(right) => {
                 self.note(Fault::WrongDocument, digest, "it was parsed to something else than it says", PARSED_AGAIN);
-                self.mending.changes.documents.push((digest.clone(), right.clone()));
+                self.repair.changes.documents.push((digest.clone(), right.clone()));
                 Ok(right)
             }
             None => {
@@ -89,12 +92,12 @@ impl Check<'_> {
         }
     }
 
-    fn config(&mut self, digest: &Digest, stored: &ConfigSummary) -> Result<ConfigSummary> {
-        match self.bytes(digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()) {
+    fn config(&mut self, digest: &Digest, stored: &Arc<ConfigSummary>) -> Result<Arc<ConfigSummary>> {
+        match self.bytes(digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()).map(Arc::new) {
             Some(right) if right == *stored => Ok(right),
             Some(right) => {
                 self.note(Fault::WrongDocument, digest, "it was parsed to something else than it says", PARSED_AGAIN);
-                self.mending.changes.configs.push((digest.clone(), right.clone()));
+                self.repair.changes.configs.push((digest.clone(), right.clone()));
                 Ok(right)
             }
             None => {
@@ -132,16 +135,16 @@ impl Check<'_> {
                     );
                     continue;
                 };
-                if !self.mending.unreadable.iter().any(|record| record.key == digest.to_string()) {
+                if !self.repair.unreadable.iter().any(|record| record.key == digest.to_string()) {
                     self.note(Fault::WrongDocument, digest, "what it says was not recorded", PARSED_AGAIN);
                 }
-                self.mending.changes.documents.push((digest.clone(), document.clone()));
+                self.repair.changes.documents.push((digest.clone(), document.clone()));
                 parsed.documents.insert(digest.clone(), document);
             }
-            match &parsed.documents[digest] {
+            match parsed.documents[digest].as_ref() {
                 // Of a load that was interrupted, manifests may be here that were not parsed yet.
                 Document::Index(index) => {
-                    let known = |child: &&Descriptor| self.clean || parsed.documents.contains_key(&child.digest);
+                    let known = |child: &&Descriptor| self.is_clean || parsed.documents.contains_key(&child.digest);
                     next.extend(index.manifests.iter().filter(known).cloned());
                 }
                 Document::Manifest(manifest) => {
@@ -158,26 +161,26 @@ impl Check<'_> {
 
     fn complete_config(&mut self, digest: Digest, parsed: &mut Parsed) -> Result<()> {
         // One that cannot be parsed is kept without its details.
-        let summary = self.bytes(&digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok());
+        let summary = self.bytes(&digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()).map(Arc::new);
         let Some(summary) = summary else { return Ok(()) };
-        if !self.mending.unreadable.iter().any(|record| record.key == digest.to_string()) {
+        if !self.repair.unreadable.iter().any(|record| record.key == digest.to_string()) {
             self.note(Fault::WrongDocument, &digest, "what it says was not recorded", PARSED_AGAIN);
         }
-        self.mending.changes.configs.push((digest.clone(), summary.clone()));
+        self.repair.changes.configs.push((digest.clone(), summary.clone()));
         parsed.configs.insert(digest, summary);
         Ok(())
     }
 
     /// The document that a blob is, of the first of these types that it can be; `None` where it is none.
-    fn parse(&self, digest: &Digest, kinds: &[MediaType]) -> Result<Option<(MediaType, Document)>> {
+    fn parse(&self, digest: &Digest, kinds: &[MediaType]) -> Result<Option<(MediaType, Arc<Document>)>> {
         let Some(bytes) = self.bytes(digest, MAX_MANIFEST)? else { return Ok(None) };
-        let decode = |kind: &MediaType| Some((kind.clone(), Document::decode(&bytes, kind).ok()?));
+        let decode = |kind: &MediaType| Some((kind.clone(), Arc::new(Document::decode(&bytes, kind).ok()?)));
         Ok(kinds.iter().find_map(decode))
     }
 
     /// The bytes of a small blob; `None` where it is larger than it may be.
     fn bytes(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
-        match read_whole(self.survey.open_blob(digest)?.as_ref(), limit) {
+        match read_whole(self.audit.open_blob(digest)?.as_ref(), limit) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == Kind::InvalidArgument => Ok(None),
             Err(error) => Err(error),
@@ -193,7 +196,7 @@ impl Check<'_> {
             let Some(blob) = sound.get(target) else {
                 let detail = format!("it points at {target}, which is not here");
                 self.note(Fault::NameWithoutContent, name, detail, Some("dropped"));
-                self.mending.changes.names.push((name.clone(), None));
+                self.repair.changes.names.push((name.clone(), None));
                 continue;
             };
             let mut record = record.clone();
@@ -202,25 +205,25 @@ impl Check<'_> {
                     format!("it says that {target} has {} bytes, and it has {}", record.target.size, blob.size);
                 self.note(Fault::WrongName, name, detail, Some("corrected"));
                 record.target.size = blob.size;
-                self.mending.changes.names.push((name.clone(), Some(record.clone())));
+                self.repair.changes.names.push((name.clone(), Some(record.clone())));
             }
             match is_name(name, &record) {
                 true => kept.push((name.clone(), record)),
                 false => {
                     let remedy = Some("dropped; the image is kept under its digest where it has no other name");
                     self.note(Fault::WrongName, name, "it is no name of an image", remedy);
-                    self.mending.changes.names.push((name.clone(), None));
+                    self.repair.changes.names.push((name.clone(), None));
                     unnamed.push(record);
                 }
             }
         }
-        if self.mending.unreadable.iter().any(|record| record.kind == "name") {
+        if self.repair.unreadable.iter().any(|record| record.kind == RecordKind::Name) {
             unnamed.extend(self.nameless(parsed, sound, &kept));
         }
         for record in unnamed {
             if !kept.iter().any(|(_, other)| other.target.digest == record.target.digest) {
                 let name = record.target.digest.to_string();
-                self.mending.changes.names.push((name.clone(), Some(record.clone())));
+                self.repair.changes.names.push((name.clone(), Some(record.clone())));
                 kept.push((name, record));
             }
         }
@@ -230,8 +233,8 @@ impl Check<'_> {
     /// Images that no name leads to: a name that cannot be read may have.
     fn nameless(&self, parsed: &Parsed, sound: &Sound, kept: &[(String, NameRecord)]) -> Vec<NameRecord> {
         let mut under: HashSet<&Digest> = kept.iter().map(|(_, record)| &record.target.digest).collect();
-        under.extend(parsed.documents.values().flat_map(Document::children).map(|child| &child.digest));
-        let now = self.mending.changes.now;
+        under.extend(parsed.documents.values().flat_map(|document| document.children()).map(|child| &child.digest));
+        let now = self.now;
         let tops = parsed
             .documents
             .iter()
@@ -239,7 +242,7 @@ impl Check<'_> {
         tops.filter_map(|(digest, _)| {
             let (kind, _) = self.parse(digest, &KINDS).ok()??;
             let target = Descriptor::new(kind, digest.clone(), sound.get(digest)?.size);
-            Some(NameRecord { target, created_at: now, updated_at: now })
+            Some(NameRecord::new(target, now))
         })
         .collect()
     }

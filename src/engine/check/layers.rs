@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::super::blobs::read_whole;
+use super::super::stream::whole::read_whole;
 use super::super::catalog::Catalog;
 use super::super::catalog::tree::Tree;
 use super::content::{Reading, in_parallel};
-use super::{Check, Fault};
+use super::finding::Fault;
+use super::run::Check;
 use crate::domain::image::ManifestSummary;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::{Digest, Kind, MediaType, Result};
@@ -26,7 +27,7 @@ impl Check<'_> {
         pairs.retain(|(layer, _)| state.blob(layer).is_some());
         let pairs: Vec<(Digest, String)> = pairs.into_iter().collect();
         let total = pairs.iter().filter_map(|(layer, _)| state.blob(layer)).map(|record| record.size).sum();
-        let reading = Reading::new(self.survey, "unpacking", total, self.progress);
+        let reading = Reading::new(self.audit, "unpacking", total, self.progress);
         let results = in_parallel(&pairs, |(layer, id)| {
             let Ok(expected) = id.parse::<Digest>() else {
                 return Ok(Some(format!("{id:?} stands for it, which is no digest")));
@@ -50,7 +51,7 @@ impl Check<'_> {
     /// Adds the layers of an image that can be unpacked, each with what stands for it in the configuration.
     fn diff_ids(&mut self, image: &ManifestSummary, pairs: &mut BTreeSet<(Digest, String)>) -> Result<()> {
         let (Some(manifest), Some(_)) = (image.manifest(), &image.config) else { return Ok(()) };
-        let bytes = read_whole(self.survey.open_blob(&manifest.config.digest)?.as_ref(), MAX_CONFIG)?;
+        let bytes = read_whole(self.audit.open_blob(&manifest.config.digest)?.as_ref(), MAX_CONFIG)?;
         let config = ImageConfig::decode(&bytes)?;
         let (_, ids) = config.rootfs();
         if ids.len() != manifest.layers.len() {

@@ -1,18 +1,15 @@
 //! Collection: content that nothing refers to is removed.
 //!
-//! What lives: everything under the target of a name, everything that an operation holds by a lease, and every referrer
-//! of something that lives, with what is under it. What only leases keep goes when they end.
+//! What lives: everything under the target of a name, everything that an operation holds by a lease (of this engine or of
+//! another one), and every referrer of something that lives, with what is under it. What only leases keep goes when they
+//! end.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::reachable::{reachable, reachable_without};
-use crate::domain::{Digest, Error, Result};
-use crate::engine::Inner;
+use crate::domain::{Digest, Result};
 use crate::engine::catalog::State;
-use crate::engine::publish::names::NameChanges;
-use crate::engine::publish::writer::Writer;
-use crate::store::Changes;
+use crate::engine::publish::{Decision, Publisher, Report, View};
 
 /// What a collection removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,103 +23,104 @@ pub(in crate::engine) struct Collected {
 pub(in crate::engine) struct Sweep {
     /// Look at these blobs only; at all where absent.
     pub(in crate::engine) candidates: Option<HashSet<Digest>>,
-    /// Names that change in the same step: no crash leaves one without the other.
-    pub(in crate::engine) names: NameChanges,
+    /// Names that go in the same step: no crash leaves one without the other.
+    pub(in crate::engine) names: Vec<String>,
     /// Targets that no name points at after that.
     pub(in crate::engine) unnamed: HashSet<Digest>,
     /// A manifest that is to go although the tree under this target holds it.
     pub(in crate::engine) pruned: Option<(Digest, Digest)>,
 }
 
-/// Starts the thread that removes what collections had left for leases, once these end. It ends with the engine.
-pub(in crate::engine) fn start(inner: &Arc<Inner>) -> Result<()> {
-    let (released, inner) = (inner.leases.released(), Arc::downgrade(inner));
-    let work = move || {
-        for () in released {
-            let Some(inner) = inner.upgrade() else { return };
-            if let Err(error) = inner.collect_postponed() {
-                tracing::warn!(error = error.chain(), "removing what was held until now; a prune will");
+/// Removes names and content. `choose` says which, on the state that the commit is made on, and how that is told; it is
+/// asked again where another engine was faster.
+pub(in crate::engine) async fn sweep<T: Send + 'static>(
+    publisher: &Publisher,
+    mut choose: impl FnMut(&State) -> Result<(Sweep, Report, T)> + Send + 'static,
+) -> Result<(Collected, T)> {
+    let decide = move |view: &View<'_>| {
+        let (sweep, report, output) = choose(view.state)?;
+        let (decision, collected) = decide(view, sweep, report);
+        Ok((decision, (collected, output)))
+    };
+    let (collected, output) = publisher.change_alone(decide).await?;
+    publisher.remove_blobs(collected.blobs.iter().cloned().collect()).await;
+    Ok((collected, output))
+}
+
+/// Removes what does not live, of the candidates or of everything.
+pub(in crate::engine) async fn collect(publisher: &Publisher, candidates: Option<Vec<Digest>>) -> Result<Collected> {
+    let candidates: Option<HashSet<Digest>> = candidates.map(|candidates| candidates.into_iter().collect());
+    let choose = move |_: &State| {
+        Ok((Sweep { candidates: candidates.clone(), ..Sweep::default() }, Report::Nothing, ()))
+    };
+    sweep(publisher, choose).await.map(|(collected, ())| collected)
+}
+
+/// Removes what was left because it was held, and is not any more.
+pub(in crate::engine) async fn collect_postponed(publisher: &Publisher) -> Result<()> {
+    let (leases, mut postponed) = (publisher.leases().clone(), HashSet::new());
+    let choose = move |state: &State| {
+        postponed.extend(leases.take_postponed());
+        // Evidence may have come meanwhile about what was left.
+        let candidates = reachable(state, &postponed).into_iter().cloned().collect();
+        Ok((Sweep { candidates: Some(candidates), ..Sweep::default() }, Report::Nothing, ()))
+    };
+    sweep(publisher, choose).await.map(drop)
+}
+
+/// Removes what collections had left for leases once these end, for as long as the engine lives.
+pub(in crate::engine) fn start(publisher: &Publisher) {
+    let (leases, publisher) = (publisher.leases().clone(), publisher.downgrade());
+    tokio::spawn(async move {
+        loop {
+            leases.released().await;
+            let Some(publisher) = publisher.upgrade() else { return };
+            if let Err(error) = collect_postponed(&publisher).await {
+                tracing::warn!(error = error.chain(), "could not remove released blobs; the next prune does");
             }
         }
+    });
+}
+
+fn decide(view: &View<'_>, sweep: Sweep, report: Report) -> (Decision, Collected) {
+    let View { state, parents, leases, held_elsewhere } = view;
+    let unreachable = match &sweep.candidates {
+        // Looking through everything is for nothing where little can be found.
+        Some(candidates) if sweep.pruned.is_none() => {
+            let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
+            let unnamed = parents.unreachable(state, candidates, is_named);
+            let is_held = |digest: &Digest| leases.holds(digest) || held_elsewhere.contains(digest);
+            let unreachable = parents.unreachable(state, &unnamed, is_held);
+            leases.postpone(unnamed.difference(&unreachable).cloned().collect());
+            unreachable.into_iter().collect()
+        }
+        _ => unreachable_of_all(view, &sweep),
     };
-    let started = std::thread::Builder::new().name("collector".to_owned()).spawn(work);
-    started.map(drop).map_err(|e| Error::io("starting a thread", e))
+    // From here on nobody can take hold of these and believe that they stay.
+    let doomed = leases.condemn(unreachable);
+    let bytes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size).sum();
+    let collected = Collected { blobs: doomed.iter().cloned().collect(), bytes };
+    (Decision::removal(sweep.names, doomed, report), collected)
 }
 
-impl Inner {
-    /// Removes what was left because it was held, and is not any more.
-    pub(in crate::engine) fn collect_postponed(&self) -> Result<()> {
-        // Held first: whoever finds nothing postponed then knows that all of it was seen to.
-        let mut writer = self.writer();
-        // Evidence may have come meanwhile about what was left.
-        let left: Vec<Digest> = self.leases.take_postponed().into_iter().collect();
-        let postponed: HashSet<Digest> = reachable(&self.catalog.state(), &left).into_iter().cloned().collect();
-        match postponed.is_empty() {
-            true => Ok(()),
-            false => writer.sweep(Sweep { candidates: Some(postponed), ..Sweep::default() }).map(drop),
-        }
+/// What does not live, found from the top down. What only leases keep is postponed.
+fn unreachable_of_all(view: &View<'_>, sweep: &Sweep) -> Vec<Digest> {
+    let View { state, leases, held_elsewhere, .. } = view;
+    let mut held = leases.held();
+    held.extend(held_elsewhere.iter().cloned());
+    let named = live(state, &[], sweep);
+    let unnamed = |digest: &&Digest| !named.contains(*digest) && state.blob(digest).is_some();
+    let unreachable: Vec<Digest> = match &sweep.candidates {
+        Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
+        None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
+    };
+    if held.is_empty() || unreachable.is_empty() {
+        return unreachable;
     }
-
-    /// Removes what does not live, of the candidates or of everything.
-    pub(in crate::engine) fn collect(&self, candidates: Option<&[Digest]>) -> Result<Collected> {
-        let mut writer = self.writer();
-        let candidates = candidates.map(|candidates| candidates.iter().cloned().collect());
-        writer.sweep(Sweep { candidates, ..Sweep::default() })
-    }
-}
-
-impl Writer<'_> {
-    /// Removes what does not live, and changes names with it.
-    pub(in crate::engine) fn sweep(&mut self, sweep: Sweep) -> Result<Collected> {
-        let inner = self.inner;
-        let (doomed, bytes) = {
-            let state = inner.catalog.state();
-            let unreachable = match &sweep.candidates {
-                // Looking through everything is for nothing where little can be found.
-                Some(candidates) if sweep.pruned.is_none() => {
-                    let is_named = |digest: &Digest| state.is_target(digest) && !sweep.unnamed.contains(digest);
-                    let unnamed = inner.parents.unreachable(&state, candidates, is_named);
-                    let unreachable = inner.parents.unreachable(&state, &unnamed, |digest| inner.leases.holds(digest));
-                    inner.leases.postpone(unnamed.difference(&unreachable).cloned().collect());
-                    unreachable.into_iter().collect()
-                }
-                _ => inner.unreachable_of_all(&state, &sweep),
-            };
-            // From here on nobody can take hold of these and believe that they stay.
-            let doomed = inner.leases.condemn(unreachable);
-            let sizes = doomed.iter().filter_map(|digest| state.blob(digest)).map(|record| record.size);
-            let bytes = sizes.sum();
-            (doomed, bytes)
-        };
-        let blobs = doomed.iter().cloned().collect();
-        let changes = Changes { names: sweep.names, removed: doomed, ..Changes::default() };
-        let result = match changes.is_empty() {
-            true => Ok(()),
-            false => self.commit(changes),
-        };
-        inner.leases.pardon();
-        result.map(|()| Collected { blobs, bytes })
-    }
-}
-
-impl Inner {
-    /// What does not live, found from the top down. What only leases keep is postponed.
-    fn unreachable_of_all(&self, state: &State, sweep: &Sweep) -> Vec<Digest> {
-        let held = self.leases.held();
-        let named = live(state, &[], sweep);
-        let unnamed = |digest: &&Digest| !named.contains(*digest) && state.blob(digest).is_some();
-        let unreachable: Vec<Digest> = match &sweep.candidates {
-            Some(candidates) => candidates.iter().filter(unnamed).cloned().collect(),
-            None => state.blobs().map(|(digest, _)| digest).filter(unnamed).cloned().collect(),
-        };
-        if held.is_empty() || unreachable.is_empty() {
-            return unreachable;
-        }
-        let live = live(state, &held, sweep);
-        let (left, unreachable) = unreachable.into_iter().partition(|digest| live.contains(digest));
-        self.leases.postpone(left);
-        unreachable
-    }
+    let live = live(state, &held, sweep);
+    let (left, unreachable) = unreachable.into_iter().partition(|digest| live.contains(digest));
+    leases.postpone(left);
+    unreachable
 }
 
 fn live<'a>(state: &'a State, held: &'a [Digest], sweep: &'a Sweep) -> HashSet<&'a Digest> {

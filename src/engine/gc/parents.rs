@@ -43,6 +43,11 @@ impl ParentIndex {
         Step { added, removed }
     }
 
+    /// Forgets everything, because the catalog has followed what is not known here.
+    pub(in crate::engine) fn forget(&self) {
+        *self.lock() = None;
+    }
+
     /// Follows a commit that was made.
     pub(in crate::engine) fn follow(&self, step: Step) {
         if let Some(edges) = self.lock().as_mut() {

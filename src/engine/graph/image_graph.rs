@@ -33,8 +33,8 @@ pub(in crate::engine) struct Image {
 #[derive(Default)]
 pub(in crate::engine) struct ImageGraph {
     pub(in crate::engine) images: Vec<Image>,
-    pub(in crate::engine) documents: Vec<(Digest, Document)>,
-    pub(in crate::engine) configs: Vec<(Digest, ConfigSummary)>,
+    pub(in crate::engine) documents: Vec<(Digest, Arc<Document>)>,
+    pub(in crate::engine) configs: Vec<(Digest, Arc<ConfigSummary>)>,
     /// Every blob under an image or a referrer that is here.
     pub(in crate::engine) blobs: HashSet<Digest>,
     /// Those of them that are evidence beside the images. Its subject may go before it comes.
@@ -123,8 +123,7 @@ impl ImageGraph {
                     self.add_config(source, &node.document);
                     let is_root = descent.path().next().is_none();
                     if is_new || !is_root {
-                        let document = Arc::unwrap_or_clone(node.document);
-                        self.documents.push((node.descriptor.digest.clone(), document));
+                        self.documents.push((node.descriptor.digest.clone(), node.document));
                     }
                 }
             }
@@ -169,7 +168,7 @@ impl ImageGraph {
             return;
         }
         match source.read(&config.digest, MAX_CONFIG).and_then(|bytes| ConfigSummary::decode(&bytes)) {
-            Ok(summary) => self.configs.push((config.digest.clone(), summary)),
+            Ok(summary) => self.configs.push((config.digest.clone(), Arc::new(summary))),
             Err(error) => {
                 tracing::info!(content.digest = %config.digest, error = error.chain(), "skipping a configuration")
             }

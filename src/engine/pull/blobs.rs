@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::super::Engine;
-use super::transfer::{Boarding, Fetched, Flight, Key};
+use super::super::core::Engine;
+use super::super::downloads::{Boarding, Fetched, Flight, Key};
 use super::{BlobState, PullEvent};
 use crate::domain::{Descriptor, Digest, Error, Kind, Result};
 use crate::registry::Repository;
-use crate::store::Lease;
+use crate::engine::leases::Lease;
 
 /// How often the progress of one blob is told. What takes less is told of at its end only.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -67,6 +67,8 @@ impl Loader {
     /// Fetches a blob; `None` where it is here.
     async fn fetch(&self, blob: &Descriptor, shown: bool) -> Result<Option<Landed>> {
         let mut attempts = 0;
+        // Before it is joined or begun: whoever places it and fails must not take it away from this pull.
+        self.lease.hold_in_advance(&blob.digest);
         loop {
             let key = Key { registry: self.registry.clone(), digest: blob.digest.clone() };
             let is_here = || self.is_here(blob);

@@ -5,7 +5,9 @@
 
 use futures_util::{StreamExt, stream};
 
+use super::super::publish::Evidence;
 use super::Pulling;
+use super::blobs::{Landed, Loader};
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Kind, Result, attestation};
 
@@ -29,14 +31,53 @@ const TYPES: [&str; 6] = [
 ];
 
 /// A referrer that is a signature or an attestation, and what it is made of.
-pub(super) struct Evidence {
-    pub(super) referrer: Descriptor,
-    pub(super) blobs: Vec<Descriptor>,
+struct Piece {
+    referrer: Descriptor,
+    blobs: Vec<Descriptor>,
+}
+
+/// The evidence about an image that was fetched, all of a referrer or nothing of it.
+#[derive(Default)]
+pub(super) struct FetchedEvidence {
+    pub(super) referrers: Vec<Descriptor>,
+    pub(super) blobs: Vec<Landed>,
+    /// Why there may be more; absent where this is all.
+    missing: Option<String>,
+}
+
+impl FetchedEvidence {
+    /// What admissions may rely on.
+    pub(super) fn as_known(&self) -> Evidence {
+        match &self.missing {
+            Some(reason) => Evidence::Unknown(reason.clone()),
+            None => Evidence::Complete(self.referrers.iter().map(|referrer| referrer.digest.clone()).collect()),
+        }
+    }
+
+    fn lacks(&mut self, what: &Digest, error: &Error) {
+        tracing::warn!(content.digest = %what, error = error.chain(), "could not fetch evidence; the pull goes on without it");
+        self.missing.get_or_insert_with(|| format!("evidence about {what} could not be fetched: {error}"));
+    }
 }
 
 impl Pulling {
+    /// Fetches the evidence about documents.
+    pub(super) async fn fetch_evidence(&mut self, subjects: &[Descriptor], loader: &Loader) -> FetchedEvidence {
+        let mut fetched = FetchedEvidence::default();
+        for piece in self.find_evidence(subjects, &mut fetched).await {
+            match loader.fetch_all(&piece.blobs, piece.blobs.len(), false).await {
+                Ok(blobs) => {
+                    fetched.blobs.extend(blobs);
+                    fetched.referrers.push(piece.referrer);
+                }
+                Err(error) => fetched.lacks(&piece.referrer.digest, &error),
+            }
+        }
+        fetched
+    }
+
     /// The evidence about documents: its manifests are fetched, its blobs are not yet.
-    pub(super) async fn evidence(&mut self, subjects: &[Descriptor]) -> Vec<Evidence> {
+    async fn find_evidence(&mut self, subjects: &[Descriptor], fetched: &mut FetchedEvidence) -> Vec<Piece> {
         let repository = &self.repository;
         let subjects: Vec<Digest> = subjects.iter().map(|subject| subject.digest.clone()).collect();
         let ask = |subject: Digest| async move {
@@ -50,25 +91,28 @@ impl Pulling {
             let listed = match answer {
                 Ok(listed) => listed,
                 Err(error) => {
-                    tracing::warn!(content.digest = %subject, error = error.chain(), "asking for evidence about an image");
+                    fetched.lacks(&subject, &error);
                     continue;
                 }
             };
-            for referrer in listed.into_iter().filter(may_be_evidence).take(MAX_REFERRERS) {
+            let mut evidence = listed.into_iter().filter(may_be_evidence);
+            for referrer in evidence.by_ref().take(MAX_REFERRERS) {
                 match self.referrer(&subject, &referrer).await {
-                    Ok(Some(evidence)) => all.push(evidence),
+                    Ok(Some(piece)) => all.push(piece),
                     Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(content.digest = %referrer.digest, error = error.chain(), "fetching evidence");
-                    }
+                    Err(error) => fetched.lacks(&referrer.digest, &error),
                 }
+            }
+            if evidence.next().is_some() {
+                let too_many = Error::new(Kind::ResourceExhausted, format!("more than {MAX_REFERRERS} referrers"));
+                fetched.lacks(&subject, &too_many);
             }
         }
         all
     }
 
     /// A referrer in full; `None` where it is neither a signature nor an attestation.
-    async fn referrer(&mut self, subject: &Digest, referrer: &Descriptor) -> Result<Option<Evidence>> {
+    async fn referrer(&mut self, subject: &Digest, referrer: &Descriptor) -> Result<Option<Piece>> {
         let document = self.document(referrer).await?;
         if document.subject().is_none_or(|of| of.digest != *subject) {
             return Err(Error::invalid(format!("the referrer is not about {subject}")));
@@ -85,7 +129,7 @@ impl Pulling {
             let text = format!("content {} is too large for evidence: {} bytes", large.digest, large.size);
             return Err(Error::new(Kind::ResourceExhausted, text));
         }
-        Ok(Some(Evidence { referrer: referrer.clone(), blobs }))
+        Ok(Some(Piece { referrer: referrer.clone(), blobs }))
     }
 }
 

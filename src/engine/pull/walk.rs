@@ -120,10 +120,11 @@ impl Pulling {
             return Err(Error::invalid(text));
         }
         let document = Document::decode(&bytes, &descriptor.media_type).map_err(|e| e.context(digest))?;
-        self.lease.hold(digest);
+        self.lease.hold_in_advance(digest);
         self.documents.insert(digest.clone(), bytes)?;
-        self.news = true;
-        Ok(Arc::new(document))
+        let document = Arc::new(document);
+        self.parsed.push((digest.clone(), document.clone()));
+        Ok(document)
     }
 
     /// The manifest that fits best, after the indexes that lead to it from the target; empty where none fits. An index

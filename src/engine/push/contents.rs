@@ -8,7 +8,7 @@ use super::super::graph::descent::{Descent, Node, NodeRef, Step};
 use super::super::graph::limits::{LimitExceeded, MAX_PARTS};
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Result};
-use crate::store::Lease;
+use crate::engine::leases::Lease;
 
 /// Everything under one index or manifest, each part once.
 #[derive(Default)]

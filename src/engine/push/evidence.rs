@@ -9,7 +9,7 @@ use super::contents::Contents;
 use super::upload::Uploader;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, MediaType, Result};
-use crate::store::Lease;
+use crate::engine::leases::Lease;
 
 /// How many referrers go along with one image.
 const MAX_REFERRERS: usize = 1024;

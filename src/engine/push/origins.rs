@@ -1,56 +1,11 @@
 //! Where in a registry content lies already, so that it need not be sent there again.
 
-use std::collections::HashMap;
-
-use parking_lot::Mutex;
-
 use super::super::catalog::State;
 use super::super::catalog::tree::Tree;
+use super::super::uploads::{MAX_ORIGINS, Origins};
 use super::contents::Contents;
 use crate::domain::image::ManifestSummary;
 use crate::domain::{Digest, Reference};
-
-/// How many repositories a blob is looked for in.
-const MAX_ORIGINS: usize = 2;
-
-/// How many blobs are remembered to have been pushed.
-const MAX_REMEMBERED: usize = 1 << 14;
-
-/// Repositories of one registry that may hold a blob, the likeliest first.
-pub(super) type Origins = HashMap<Digest, Vec<Reference>>;
-
-/// Which blobs were pushed where since the start.
-#[derive(Default)]
-pub(super) struct Pushed(Mutex<HashMap<(String, Digest), Reference>>);
-
-impl Pushed {
-    /// Notes that a repository holds blobs.
-    pub(super) fn remember<'a>(&self, repository: &Reference, blobs: impl Iterator<Item = &'a Digest>) {
-        let mut all = self.0.lock();
-        for blob in blobs {
-            if all.len() >= MAX_REMEMBERED {
-                all.clear();
-            }
-            all.entry((repository.domain().to_owned(), blob.clone())).or_insert_with(|| repository.clone());
-        }
-    }
-
-    /// Adds what is remembered of blobs that no image is known to have come with.
-    pub(super) fn complete(&self, origins: &mut Origins, name: &Reference, contents: &Contents) {
-        let all = self.0.lock();
-        for blob in &contents.blobs {
-            let digest = &blob.descriptor.digest;
-            if let Some(repository) = all.get(&(name.domain().to_owned(), digest.clone()))
-                && !repository.same_repository(name)
-            {
-                let known = origins.entry(digest.clone()).or_default();
-                if known.len() < MAX_ORIGINS && !known.contains(repository) {
-                    known.push(repository.clone());
-                }
-            }
-        }
-    }
-}
 
 /// The repositories that images with these blobs were pulled from, in the registry of `name`: first those of the image
 /// itself, then of others.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use super::super::Engine;
+use super::super::core::Engine;
 use super::contents::{Blob, Contents};
-use super::origins::{Origins, Pushed};
+use super::super::uploads::Origins;
 use super::{PushEvent, UploadState};
 use crate::domain::manifest::MAX_MANIFEST;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
@@ -19,21 +19,6 @@ use crate::registry::{BlobStream, Mounted, Repository, UploadSession};
 
 /// How often the progress of one blob is told. What takes less is told of at its end only.
 const PROGRESS: Duration = Duration::from_millis(100);
-
-/// Every upload of one engine.
-pub(in crate::engine) struct Uploads {
-    permits: Semaphore,
-    limit: usize,
-    pub(super) pushed: Pushed,
-}
-
-impl Uploads {
-    /// Uploads of which at most `limit` run at a time.
-    pub(in crate::engine) fn new(limit: usize) -> Self {
-        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
-        Self { permits: Semaphore::new(limit), limit, pushed: Pushed::default() }
-    }
-}
 
 /// Sends one image.
 pub(super) struct Uploader {

@@ -2,3 +2,4 @@
 
 pub(super) mod blocking_reader;
 pub(super) mod pieces;
+pub(super) mod whole;

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use crate::domain::{Error, Kind, Result};
-use crate::store::ReadAt;
+use crate::store::Blob;
+use crate::store::blocking::{offload, wait};
 
 /// Bytes that are read at a time: each piece that is sent may wake the peer, and few of them cost less than many.
 const PIECE: usize = 512 << 10;
@@ -30,7 +31,7 @@ const SPARE: usize = 8;
 ///
 /// The stream fails with `DataLoss` where the content ends before the range does.
 pub(in crate::engine) fn pieces(
-    reader: Arc<dyn ReadAt>,
+    reader: Arc<dyn Blob>,
     range: Range<u64>,
     most: usize,
     spare: Arc<Spare>,
@@ -47,7 +48,7 @@ pub(in crate::engine) fn pieces(
 
 /// A range that is being read.
 struct Reading<H> {
-    reader: Arc<dyn ReadAt>,
+    reader: Arc<dyn Blob>,
     /// What is left of it.
     range: Range<u64>,
     most: usize,
@@ -64,11 +65,11 @@ impl<H> Reading<H> {
         let ready = self.reader.read_ready(&mut buffer[..len], offset);
         if ready < len {
             let reader = self.reader.clone();
-            let read = tokio::task::spawn_blocking(move || {
+            let read = offload(move || {
                 reader.prefetch(offset + len as u64, AHEAD);
                 read_full(reader.as_ref(), &mut buffer[ready..len], offset + ready as u64).map(|()| buffer)
             });
-            buffer = read.await.map_err(|e| Error::internal("reading content was stopped", e))??;
+            buffer = read.await?;
         }
         self.range.start += len as u64;
         Ok(Bytes::from_owner(Piece { buffer, len, spare: self.spare.clone() }))
@@ -79,10 +80,10 @@ impl<H> Reading<H> {
 ///
 /// # Errors
 /// `DataLoss` where the content ends before.
-pub(in crate::engine) fn read_full(reader: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> Result<()> {
+pub(in crate::engine) fn read_full(reader: &dyn Blob, buffer: &mut [u8], offset: u64) -> Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match reader.read_at(&mut buffer[filled..], offset + filled as u64)? {
+        match wait(reader.read_at(&mut buffer[filled..], offset + filled as u64))? {
             0 => return Err(Error::new(Kind::DataLoss, "content is shorter than recorded")),
             read => filled += read,
         }
@@ -131,6 +132,7 @@ impl Drop for Piece {
 #[cfg(test)]
 mod tests {
     use futures_util::TryStreamExt;
+    use futures_util::future::BoxFuture;
 
     use super::*;
 
@@ -140,17 +142,17 @@ mod tests {
         ready: u64,
     }
 
-    impl ReadAt for Lukewarm {
+    impl Blob for Lukewarm {
         fn size(&self) -> u64 {
             self.content.len() as u64
         }
 
-        fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        fn read_at<'a>(&'a self, buffer: &'a mut [u8], offset: u64) -> BoxFuture<'a, Result<usize>> {
             let rest = &self.content[(offset as usize).min(self.content.len())..];
             // Short reads must do no harm.
             let len = rest.len().min(buffer.len()).min(70_000);
             buffer[..len].copy_from_slice(&rest[..len]);
-            Ok(len)
+            Box::pin(async move { Ok(len) })
         }
 
         fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize {

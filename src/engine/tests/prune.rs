@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::event::Event;
-use crate::engine::gc::collect::Collected;
-use crate::store::Changes;
+use crate::engine::gc::collect::{Collected, collect};
+use crate::store::IngestRequest;
 
 fn filters(text: &str) -> Filters {
     Filters::parse(text).unwrap()
@@ -86,7 +86,7 @@ async fn what_is_held_stays_until_it_is_let_go() {
 
 #[tokio::test]
 async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
-    let engine = engine();
+    let engine = engine().await;
     let archive = fixture("app-oci.tar");
     let pieces: Vec<Bytes> = archive.chunks(64 << 10).map(Bytes::copy_from_slice).collect();
     let pruning = engine.clone();
@@ -107,7 +107,7 @@ async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
 
 #[tokio::test]
 async fn labels_that_would_fill_the_memory_are_left_out_of_events() {
-    let engine = engine();
+    let engine = engine().await;
     for (name, size) in [("small/label:1", 60_000), ("big/label:1", 70_000)] {
         let config = format!(
             r#"{{"os":"linux","architecture":"amd64","config":{{"Labels":{{"note":"{}"}}}}}}"#,
@@ -133,7 +133,7 @@ async fn labels_that_would_fill_the_memory_are_left_out_of_events() {
 
 #[tokio::test]
 async fn every_change_is_told_of() {
-    let engine = engine();
+    let engine = engine().await;
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
     engine.tag("legacy/three-layers:1", &new_name("copy/app:2")).await.unwrap();
     engine.remove("copy/app:2", RemoveOptions::default()).await.unwrap();
@@ -158,7 +158,7 @@ async fn every_change_is_told_of() {
 
 #[tokio::test]
 async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
-    let engine = engine();
+    let engine = engine().await;
     let options = LoadOptions { platforms: vec![Platform::parse_specifier("linux/arm64").unwrap()] };
     load(&engine, options, fixture("app-oci.tar")).await.unwrap();
     let before = bytes(&engine);
@@ -169,9 +169,10 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
         archive.entries().unwrap().map(std::result::Result::unwrap).find(|e| e.path().unwrap().ends_with(amd64.hex()));
     let mut manifest = Vec::new();
     std::io::Read::read_to_end(&mut entry.unwrap(), &mut manifest).unwrap();
-    let mut ingest = engine.0.store.ingest("load", 0, Some(amd64.clone())).unwrap();
-    ingest.write(&manifest).unwrap();
-    engine.0.commit(Changes { blobs: vec![ingest.finish().unwrap()], ..Changes::default() }).unwrap();
+    let request = IngestRequest { expected: Some(amd64.clone()), ..IngestRequest::default() };
+    let mut ingest = engine.0.stores.blobs.ingest(request).await.unwrap();
+    ingest.write(&manifest).await.unwrap();
+    engine.0.publisher.record(vec![ingest.finish().await.unwrap()]).await.unwrap();
     assert!(bytes(&engine) > before);
     let listing = engine.list(&query("")).unwrap();
     let manifests = listing.rows[0].summary().manifests;
@@ -200,7 +201,7 @@ async fn what_only_a_lease_kept_goes_when_it_ends() {
 
 #[tokio::test]
 async fn what_one_removal_leaves_is_what_a_collection_of_everything_would() {
-    let engine = engine();
+    let engine = engine().await;
     let mut names = Vec::new();
     for file in ["app-oci.tar", "legacy-docker-archive.tar", "app-oci.tar"] {
         names.extend(load(&engine, LoadOptions::default(), fixture(file)).await.unwrap());
@@ -208,11 +209,11 @@ async fn what_one_removal_leaves_is_what_a_collection_of_everything_would() {
         let some = ids(&engine, "").remove(0);
         engine.tag(&some, &new_name("shared/app:1")).await.unwrap();
         engine.remove(&names.remove(0), RemoveOptions::default()).await.unwrap();
-        assert_eq!(engine.0.collect(None).unwrap(), Collected::default(), "{file}");
+        assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{file}");
     }
     for id in ids(&engine, "") {
         engine.remove(&id, RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
-        assert_eq!(engine.0.collect(None).unwrap(), Collected::default(), "{id}");
+        assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{id}");
     }
     assert!(engine.blobs().is_empty());
 }

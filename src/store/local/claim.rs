@@ -119,6 +119,3 @@ pub(super) fn unreadable(path: &Path, cause: std::io::Error) -> Error {
     };
     Error::new(kind, format!("{} cannot be read", path.display())).with_cause(cause)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,29 +1,31 @@
-//! The records of a local store in an embedded database.
+//! The records of a data root in an embedded database.
 
 mod found;
+mod migrate;
 mod overlay;
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::domain::{Digest, Error, Kind, Result};
-use crate::store::{BlobRecord, Changes, Contents};
+use crate::store::journal::Key;
+use crate::store::record::Record;
+use crate::store::{Batch, BlobRecord, Changes, Entry, Revision};
 
-pub(super) use found::{FoundDatabase, Records};
+pub(super) use found::FoundDatabase;
 
-const BLOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("blobs");
-const DOCUMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("documents");
-const CONFIGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("configs");
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const BLOBS: Table = TableDefinition::new("blobs");
+const DOCUMENTS: Table = TableDefinition::new("documents");
+const CONFIGS: Table = TableDefinition::new("configs");
+const SOURCES: Table = TableDefinition::new("sources");
 const NAMES: TableDefinition<&str, &[u8]> = TableDefinition::new("names");
-const SOURCES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sources");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
-
-/// The form of the records. A database of another form is refused, never misread.
-const FORMAT: &str = "1";
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 
 /// Where the database is in a data root.
 pub(super) const FILE: &str = "metadata.redb";
@@ -31,8 +33,14 @@ pub(super) const FILE: &str = "metadata.redb";
 /// What it is called until it is complete: redb cannot open a file whose making was cut short.
 pub(super) const UNFINISHED: &str = "metadata.redb.new";
 
+/// What the present revision is called among the counters.
+const REVISION: &str = "revision";
+
 /// Everything is read once, at start, so a large cache would only be kept for nothing.
 const CACHE_BYTES: usize = 4 << 20;
+
+/// How many records are read at a time.
+const BATCH: usize = 1024;
 
 /// The database, which is opened again after an I/O error: until then it refuses to write.
 pub(super) struct Database {
@@ -41,15 +49,19 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens or makes the database of a data root; returns the store's identity with it.
+    /// Opens or makes the database of a data root, and migrates one of an older format; returns the store's identity with
+    /// it.
+    ///
+    /// # Errors
+    /// `Conflict` where it is of a newer format.
     pub(super) fn open(root: &Path) -> Result<(Self, String)> {
         let path = path(root);
         if !is_there(root) {
             make(root)?;
         }
         let database = open(&path)?;
-        let uuid = initialize(&database)?;
-        Ok((Self { path, open: Some(database) }, uuid))
+        let identity = migrate::initialize(&database)?;
+        Ok((Self { path, open: Some(database) }, identity))
     }
 
     fn database(&mut self) -> Result<&redb::Database> {
@@ -60,41 +72,131 @@ impl Database {
         Ok(self.open.insert(database))
     }
 
-    /// Every record.
-    pub(super) fn contents(&mut self) -> Result<Contents> {
-        let read = self.database()?.begin_read().map_err(failed)?;
-        Ok(Contents {
-            blobs: by_digest(&read, BLOBS)?,
-            documents: by_digest(&read, DOCUMENTS)?,
-            configs: by_digest(&read, CONFIGS)?,
-            sources: by_digest(&read, SOURCES)?,
-            names: {
-                let table = read.open_table(NAMES).map_err(failed)?;
-                let rows = table.iter().map_err(failed)?;
-                rows.map(|row| {
-                    let (name, record) = row.map_err(failed)?;
-                    Ok((name.value().to_owned(), decode(record.value())?))
-                })
-                .collect::<Result<_>>()?
-            },
+    fn begin_read(&mut self) -> Result<redb::ReadTransaction> {
+        self.database()?.begin_read().map_err(failed)
+    }
+
+    /// The revision of the last commit.
+    pub(super) fn revision(&mut self) -> Result<Revision> {
+        let counters = self.begin_read()?.open_table(COUNTERS).map_err(failed)?;
+        Ok(Revision(counters.get(REVISION).map_err(failed)?.map_or(0, |revision| revision.value())))
+    }
+
+    /// What is recorded of every blob.
+    pub(super) fn blobs(&mut self) -> Result<HashMap<Digest, BlobRecord>> {
+        let table = self.begin_read()?.open_table(BLOBS).map_err(failed)?;
+        let rows = table.iter().map_err(failed)?;
+        rows.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            Ok((digest_of(key.value())?, BlobRecord::decode(value.value())?))
+        })
+        .collect()
+    }
+
+    /// The records of some keys as they are now.
+    pub(super) fn entries(&mut self, keys: &HashSet<Key>) -> Result<Batch> {
+        let read = self.begin_read()?;
+        let names = read.open_table(NAMES).map_err(failed)?;
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            match key {
+                Key::Name(name) => {
+                    let record = names.get(name.as_str()).map_err(failed)?;
+                    let record = record.map(|record| Record::decode(record.value())).transpose()?;
+                    entries.push(Entry::Name(name.clone(), record));
+                }
+                Key::Content(digest) => {
+                    entries.push(Entry::Blob(digest.clone(), lookup(&read, BLOBS, digest)?));
+                    entries.push(Entry::Document(digest.clone(), lookup(&read, DOCUMENTS, digest)?));
+                    entries.push(Entry::Config(digest.clone(), lookup(&read, CONFIGS, digest)?));
+                    entries.push(Entry::Sources(digest.clone(), lookup(&read, SOURCES, digest)?));
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Reads every record of this moment, step by step.
+    pub(super) fn cursor(&mut self) -> Result<Cursor> {
+        let read = self.begin_read()?;
+        let rows = |table| Ok::<_, Error>(read.open_table(table).map_err(failed)?.range::<&[u8]>(..).map_err(failed)?);
+        let names = read.open_table(NAMES).map_err(failed)?.range::<&str>(..).map_err(failed)?;
+        Ok(Cursor {
+            rows: vec![
+                (Kinds::Sources, rows(SOURCES)?),
+                (Kinds::Configs, rows(CONFIGS)?),
+                (Kinds::Documents, rows(DOCUMENTS)?),
+                (Kinds::Blobs, rows(BLOBS)?),
+            ],
+            names,
         })
     }
 
-    /// Whether a blob is recorded.
-    pub(super) fn knows(&mut self, digest: &Digest) -> Result<bool> {
-        let read = self.database()?.begin_read().map_err(failed)?;
-        let blobs = read.open_table(BLOBS).map_err(failed)?;
-        Ok(blobs.get(digest.bytes()).map_err(failed)?.is_some())
-    }
-
-    /// Records blobs that are in place, and everything else that changes, in one transaction.
-    pub(super) fn apply(&mut self, blobs: &[(Digest, BlobRecord)], changes: &Changes) -> Result<()> {
-        let result = write(self.database()?, blobs, changes);
+    /// Makes changes that lead to a revision, in one transaction.
+    pub(super) fn apply(&mut self, changes: &Changes, revision: Revision) -> Result<()> {
+        let result = write(self.database()?, changes, revision);
         if result.is_err() {
             self.open = None;
         }
         result
     }
+}
+
+/// What stands in a table.
+#[derive(Clone, Copy)]
+enum Kinds {
+    Blobs,
+    Documents,
+    Configs,
+    Sources,
+}
+
+/// Every record of one moment. Blobs come first, so that whoever follows knows them before what is said of them.
+pub(super) struct Cursor {
+    /// Tables that were not read to their end, the next one last.
+    rows: Vec<(Kinds, redb::Range<'static, &'static [u8], &'static [u8]>)>,
+    names: redb::Range<'static, &'static str, &'static [u8]>,
+}
+
+impl Cursor {
+    /// The next records; empty at the end.
+    ///
+    /// # Errors
+    /// `DataLoss` where one cannot be read.
+    pub(super) fn next_batch(&mut self) -> Result<Batch> {
+        while let Some((kind, rows)) = self.rows.last_mut() {
+            let kind = *kind;
+            let entries = rows.take(BATCH).map(|row| {
+                let (key, value) = row.map_err(failed)?;
+                entry(kind, digest_of(key.value())?, value.value())
+            });
+            let batch = entries.collect::<Result<Batch>>()?;
+            if !batch.is_empty() {
+                return Ok(batch);
+            }
+            self.rows.pop();
+        }
+        let names = self.names.by_ref().take(BATCH).map(|row| {
+            let (name, value) = row.map_err(failed)?;
+            Ok(Entry::Name(name.value().to_owned(), Some(Record::decode(value.value())?)))
+        });
+        names.collect()
+    }
+}
+
+fn entry(kind: Kinds, digest: Digest, value: &[u8]) -> Result<Entry> {
+    Ok(match kind {
+        Kinds::Blobs => Entry::Blob(digest, Some(Record::decode(value)?)),
+        Kinds::Documents => Entry::Document(digest, Some(Record::decode(value)?)),
+        Kinds::Configs => Entry::Config(digest, Some(Record::decode(value)?)),
+        Kinds::Sources => Entry::Sources(digest, Some(Record::decode(value)?)),
+    })
+}
+
+fn lookup<R: Record>(read: &redb::ReadTransaction, table: Table, digest: &Digest) -> Result<Option<R>> {
+    let table = read.open_table(table).map_err(failed)?;
+    let found = table.get(digest.bytes()).map_err(failed)?;
+    found.map(|value| R::decode(value.value())).transpose()
 }
 
 /// The path of the database of a data root.
@@ -114,7 +216,7 @@ fn make(root: &Path) -> Result<()> {
     // Empties what a crash may have left there.
     File::create(&unfinished).map_err(making)?;
     let database = redb::Database::builder().create(&unfinished).map_err(failed)?;
-    initialize(&database)?;
+    migrate::initialize(&database)?;
     // What a database writes when it is closed has to be there before the rename.
     database.close().map_err(failed)?;
     fs::rename(&unfinished, path(root)).and_then(|()| File::open(root)?.sync_all()).map_err(making)
@@ -124,40 +226,6 @@ fn open(path: &Path) -> Result<redb::Database> {
     redb::Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(failed)
 }
 
-/// Makes the tables where they are not there yet, and returns the store's identity.
-fn initialize(database: &redb::Database) -> Result<String> {
-    let write = begin(database)?;
-    let uuid = {
-        write.open_table(BLOBS).map_err(failed)?;
-        write.open_table(DOCUMENTS).map_err(failed)?;
-        write.open_table(CONFIGS).map_err(failed)?;
-        write.open_table(NAMES).map_err(failed)?;
-        write.open_table(SOURCES).map_err(failed)?;
-        let mut meta = write.open_table(META).map_err(failed)?;
-        let format = meta.get("format").map_err(failed)?.map(|value| value.value().to_owned());
-        match format.as_deref() {
-            Some(FORMAT) => {}
-            None => drop(meta.insert("format", FORMAT).map_err(failed)?),
-            Some(other) => return Err(other_form(other)),
-        }
-        let known = meta.get("uuid").map_err(failed)?.map(|value| value.value().to_owned());
-        match known {
-            Some(uuid) => uuid,
-            None => {
-                let uuid = uuid::Uuid::new_v4().to_string();
-                meta.insert("uuid", uuid.as_str()).map_err(failed)?;
-                uuid
-            }
-        }
-    };
-    write.commit().map_err(failed)?;
-    Ok(uuid)
-}
-
-fn other_form(form: &str) -> Error {
-    Error::new(Kind::Conflict, format!("the data root is of form {form}, and this version reads form {FORMAT}"))
-}
-
 fn begin(database: &redb::Database) -> Result<redb::WriteTransaction> {
     let mut write = database.begin_write().map_err(failed)?;
     // A start after a crash then takes no longer than any other.
@@ -165,76 +233,62 @@ fn begin(database: &redb::Database) -> Result<redb::WriteTransaction> {
     Ok(write)
 }
 
-fn write(database: &redb::Database, blobs: &[(Digest, BlobRecord)], changes: &Changes) -> Result<()> {
+fn write(database: &redb::Database, changes: &Changes, revision: Revision) -> Result<()> {
     let write = begin(database)?;
-    {
-        let mut table = write.open_table(BLOBS).map_err(failed)?;
-        for (digest, record) in blobs {
-            if table.get(digest.bytes()).map_err(failed)?.is_none() {
-                table.insert(digest.bytes(), encode(record)?.as_slice()).map_err(failed)?;
-            }
-        }
-    }
     change(&write, changes)?;
+    write.open_table(COUNTERS).map_err(failed)?.insert(REVISION, revision.0).map_err(failed)?;
     write.commit().map_err(failed)
 }
 
-/// Everything of the changes but the blobs that become visible.
+/// Writes changes into a transaction. Tables that nothing changes are not opened.
 fn change(write: &redb::WriteTransaction, changes: &Changes) -> Result<()> {
-    let mut blobs = write.open_table(BLOBS).map_err(failed)?;
-    let mut documents = write.open_table(DOCUMENTS).map_err(failed)?;
-    for (digest, document) in &changes.documents {
-        documents.insert(digest.bytes(), encode(document)?.as_slice()).map_err(failed)?;
+    let Changes { blobs, documents, configs, names, sources, removed } = changes;
+    if !blobs.is_empty() {
+        let mut table = write.open_table(BLOBS).map_err(failed)?;
+        for (digest, record) in blobs {
+            if table.get(digest.bytes()).map_err(failed)?.is_none() {
+                table.insert(digest.bytes(), record.encode()?.as_slice()).map_err(failed)?;
+            }
+        }
     }
-    let mut configs = write.open_table(CONFIGS).map_err(failed)?;
-    for (digest, config) in &changes.configs {
-        configs.insert(digest.bytes(), encode(config)?.as_slice()).map_err(failed)?;
+    insert(write, DOCUMENTS, documents)?;
+    insert(write, CONFIGS, configs)?;
+    insert(write, SOURCES, sources)?;
+    if !names.is_empty() {
+        let mut table = write.open_table(NAMES).map_err(failed)?;
+        for (name, record) in names {
+            match record {
+                Some(record) => table.insert(name.as_str(), record.encode()?.as_slice()).map_err(failed)?,
+                None => table.remove(name.as_str()).map_err(failed)?,
+            };
+        }
     }
-    let mut names = write.open_table(NAMES).map_err(failed)?;
-    for (name, record) in &changes.names {
-        match record {
-            Some(record) => names.insert(name.as_str(), encode(record)?.as_slice()).map_err(failed)?,
-            None => names.remove(name.as_str()).map_err(failed)?,
-        };
-    }
-    let mut sources = write.open_table(SOURCES).map_err(failed)?;
-    for (digest, repositories) in &changes.sources {
-        sources.insert(digest.bytes(), encode(repositories)?.as_slice()).map_err(failed)?;
-    }
-    for digest in &changes.removed {
-        blobs.remove(digest.bytes()).map_err(failed)?;
-        documents.remove(digest.bytes()).map_err(failed)?;
-        configs.remove(digest.bytes()).map_err(failed)?;
-        sources.remove(digest.bytes()).map_err(failed)?;
+    if !removed.is_empty() {
+        for table in [BLOBS, DOCUMENTS, CONFIGS, SOURCES] {
+            let mut table = write.open_table(table).map_err(failed)?;
+            for digest in removed {
+                table.remove(digest.bytes()).map_err(failed)?;
+            }
+        }
     }
     Ok(())
 }
 
-fn by_digest<T: DeserializeOwned>(
-    read: &redb::ReadTransaction,
-    table: TableDefinition<&'static [u8], &'static [u8]>,
-) -> Result<Vec<(Digest, T)>> {
-    let table = read.open_table(table).map_err(failed)?;
-    let rows = table.iter().map_err(failed)?;
-    rows.map(|row| {
-        let (key, value) = row.map_err(failed)?;
-        let digest = Digest::from_bytes(key.value()).ok_or_else(|| damaged("a key that is no digest"))?;
-        Ok((digest, decode(value.value())?))
+fn insert<R: Record>(write: &redb::WriteTransaction, table: Table, records: &[(Digest, R)]) -> Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut table = write.open_table(table).map_err(failed)?;
+    for (digest, record) in records {
+        table.insert(digest.bytes(), record.encode()?.as_slice()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn digest_of(key: &[u8]) -> Result<Digest> {
+    Digest::from_bytes(key).ok_or_else(|| {
+        Error::new(Kind::DataLoss, "the metadata database holds a record under a key that is not a digest: see loadline check")
     })
-    .collect()
-}
-
-fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|e| Error::internal("writing a record failed", e))
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(damaged)
-}
-
-fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::DataLoss, "the metadata database holds a record that cannot be read: see loadline check")
-        .with_cause(cause)
 }
 
 fn failed(error: impl Into<redb::Error>) -> Error {

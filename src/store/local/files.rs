@@ -1,38 +1,28 @@
-//! Blob files: ingests that are hashed while written, and the syncs that make them durable.
+//! Files: reading blobs, and the syncs that make files durable.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::IoSliceMut;
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use futures_util::future::BoxFuture;
 use rustix::fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat2};
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use super::Root;
-use super::partial::Partials;
-use crate::domain::digest::{Algorithm, Hasher};
-use crate::domain::{Digest, Error, Result};
-use crate::store::{Ingest, IngestStatus, ReadAt, Staged, StagedContent};
-
-/// Bytes of a partial that are read and hashed at a time.
-const PIECE: usize = 1 << 20;
-
-/// How often a large ingest is handed to the flusher, in bytes, so that the disk works while more arrives.
-const FLUSH_EVERY: u64 = 32 << 20;
-
-/// From how many bytes on the end of an ingest is handed to the flusher as well: so few take less time than its sync.
-const FLUSH_LAST: u64 = 256 << 10;
+use crate::domain::digest::Algorithm;
+use crate::domain::{Error, Result};
+use crate::store::Blob;
+use crate::store::blocking::{is_allowed, offload};
 
 /// From how many staged files on one sync of the whole file system is cheaper than one for each.
 const SYNC_ALL_FROM: usize = 16;
 
-/// A committed blob.
+/// A blob that is open for reading.
 pub(super) struct BlobFile {
-    file: File,
+    file: Arc<File>,
     size: u64,
 }
 
@@ -50,26 +40,35 @@ impl BlobFile {
 
     pub(super) fn of(file: File) -> std::io::Result<Self> {
         let size = file.metadata()?.len();
-        Ok(Self { file, size })
+        Ok(Self { file: Arc::new(file), size })
     }
 }
 
-impl ReadAt for BlobFile {
+impl Blob for BlobFile {
     fn size(&self) -> u64 {
         self.size
     }
 
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        // The kernel refuses offsets that no file can have.
-        if offset >= self.size {
-            return Ok(0);
-        }
-        loop {
-            match self.file.read_at(buffer, offset) {
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                result => return result.map_err(|e| Error::io("reading content", e)),
+    fn read_at<'a>(&'a self, buffer: &'a mut [u8], offset: u64) -> BoxFuture<'a, Result<usize>> {
+        Box::pin(async move {
+            // The kernel refuses offsets that no file can have.
+            if offset >= self.size {
+                return Ok(0);
             }
-        }
+            if is_allowed() {
+                return read(&self.file, buffer, offset);
+            }
+            let (file, len) = (self.file.clone(), buffer.len());
+            let bytes = offload(move || {
+                let mut bytes = vec![0; len];
+                let read = read(&file, &mut bytes, offset)?;
+                bytes.truncate(read);
+                Ok(bytes)
+            });
+            let bytes = bytes.await?;
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        })
     }
 
     fn read_ready(&self, buffer: &mut [u8], offset: u64) -> usize {
@@ -87,186 +86,28 @@ impl ReadAt for BlobFile {
     }
 }
 
-/// A blob being written to a file of its own.
-pub(super) struct FileIngest {
-    staged: StagedFile,
-    file: Arc<File>,
-    hasher: Hasher,
-    expected: Option<Digest>,
-    written: u64,
-    flushed: u64,
-}
-
-impl FileIngest {
-    pub(super) fn create(root: Arc<Root>, reference: &str, total: u64, expected: Option<Digest>) -> Result<Self> {
-        let number = root.next.fetch_add(1, Ordering::Relaxed);
-        let path = root.ingest_path(&number.to_string());
-        Self::begin(root, number, path, reference, total, expected)
-    }
-
-    /// Goes on with what was set aside of a blob, or else begins.
-    pub(super) fn resume(root: Arc<Root>, reference: &str, total: u64, expected: Digest) -> Result<Self> {
-        let number = root.next.fetch_add(1, Ordering::Relaxed);
-        // By this name, the file is found again after a crash.
-        let path = root.ingest_path(&format!("{number}.{}", Partials::name(&expected)));
-        let known = root.partials.take(&expected, total, &path);
-        let mut ingest = Self::begin(root, number, path, reference, total, Some(expected))?;
-        if let Some(size) = known {
-            ingest.take_up(size)?;
-        }
-        Ok(ingest)
-    }
-
-    fn begin(
-        root: Arc<Root>,
-        number: u64,
-        path: PathBuf,
-        reference: &str,
-        total: u64,
-        expected: Option<Digest>,
-    ) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true).mode(0o600);
-        let open = || options.open(&path).map_err(|e| Error::io("creating an ingest", e));
-        let file = root.partials.making_room(open)?;
-        let now = jiff::Timestamp::now();
-        let status = IngestStatus {
-            reference: reference.to_owned(),
-            offset: 0,
-            total,
-            expected: expected.clone(),
-            started_at: now,
-            updated_at: now,
-        };
-        root.ingests.lock().insert(number, status);
-        let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
-        Ok(Self {
-            staged: StagedFile { root, number, path, placed: false },
-            file: Arc::new(file),
-            hasher: algorithm.hasher(),
-            expected,
-            written: 0,
-            flushed: 0,
-        })
-    }
-
-    /// Hashes the bytes that are in the file already, to write after them. Where they cannot be read, they are none.
-    fn take_up(&mut self, size: u64) -> Result<()> {
-        let mut buffer = vec![0; PIECE];
-        let mut read = 0;
-        while read < size {
-            let want = usize::try_from(size - read).unwrap_or(usize::MAX).min(PIECE);
-            if let Err(error) = self.file.read_exact_at(&mut buffer[..want], read) {
-                tracing::warn!(%error, "reading a part of a blob that was set aside");
-                self.hasher = self.expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm).hasher();
-                return self.file.set_len(0).map_err(|e| Error::io("emptying an ingest", e));
-            }
-            self.hasher.update(&buffer[..want]);
-            read += want as u64;
-        }
-        (self.written, self.flushed) = (size, size);
-        self.tell();
-        Ok(())
-    }
-
-    /// Tells in the list of ingests how far this one is.
-    fn tell(&self) {
-        let mut ingests = self.staged.root.ingests.lock();
-        if let Some(status) = ingests.get_mut(&self.staged.number) {
-            status.offset = self.written;
-            status.updated_at = jiff::Timestamp::now();
+fn read(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result.map_err(|e| Error::io("reading content", e)),
         }
     }
 }
 
-impl Ingest for FileIngest {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hasher.update(bytes);
-        let write = || self.file.write_all_at(bytes, self.written).map_err(|e| Error::io("writing content", e));
-        self.staged.root.partials.making_room(write)?;
-        self.written += bytes.len() as u64;
-        if self.written - self.flushed >= FLUSH_EVERY {
-            self.flushed = self.written;
-            self.staged.root.flusher.flush(&self.file);
-        }
-        self.tell();
-        Ok(())
-    }
-
-    fn offset(&self) -> u64 {
-        self.written
-    }
-
-    fn set_aside(self: Box<Self>) {
-        let Self { staged, expected, written, .. } = *self;
-        if let Some(expected) = expected {
-            staged.set_aside(&expected, written);
-        }
-    }
-
-    fn finish(self: Box<Self>) -> Result<Staged> {
-        let Self { staged, file, hasher, expected, written, flushed } = *self;
-        if written - flushed >= FLUSH_LAST {
-            staged.root.flusher.flush(&file);
-        }
-        let digest = super::checked_digest(hasher, expected.as_ref())?;
-        staged.unregister();
-        Ok(Staged { digest, size: written, content: StagedContent::Local(staged) })
-    }
-}
-
-/// A file in the ingest directory; removed when dropped, unless it was placed.
-pub(in crate::store) struct StagedFile {
-    root: Arc<Root>,
-    number: u64,
-    path: PathBuf,
-    placed: bool,
-}
-
-impl StagedFile {
-    pub(in crate::store) fn open(&self) -> Result<Box<dyn ReadAt>> {
-        Ok(Box::new(BlobFile::open(&self.path).map_err(|e| Error::io("opening an ingest", e))?))
-    }
-
-    /// Moves the file to where the blob belongs.
-    pub(super) fn place(mut self, path: &Path) -> Result<()> {
-        fs::rename(&self.path, path).map_err(|e| Error::io("placing content", e))?;
-        self.placed = true;
-        Ok(())
-    }
-
-    /// Keeps the file as a part of a blob.
-    pub(in crate::store) fn set_aside(mut self, digest: &Digest, size: u64) {
-        self.placed = true;
-        self.root.partials.keep(digest, size, &self.path);
-    }
-
-    fn unregister(&self) {
-        self.root.ingests.lock().remove(&self.number);
-    }
-}
-
-impl Drop for StagedFile {
-    fn drop(&mut self) {
-        self.unregister();
-        if !self.placed {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Makes the bytes of staged files durable: one by one if they are few, else with one sync for all.
-pub(super) fn sync_staged<'a>(root: &Root, staged: impl ExactSizeIterator<Item = &'a StagedFile>) -> Result<()> {
+/// Makes the bytes of staged files durable: one by one if they are few, else with one sync of the file system that a
+/// directory is on.
+pub(super) fn sync_staged<'a>(directory: &File, staged: impl ExactSizeIterator<Item = &'a Path>) -> Result<()> {
     let synced = |e: std::io::Error| Error::io("syncing content", e);
     match staged.len() {
         0 => Ok(()),
         1..SYNC_ALL_FROM => {
-            for file in staged {
-                File::open(&file.path).and_then(|file| file.sync_data()).map_err(synced)?;
+            for path in staged {
+                File::open(path).and_then(|file| file.sync_data()).map_err(synced)?;
             }
             Ok(())
         }
-        _ => rustix::fs::syncfs(&root.ingest_dir).map_err(|e| synced(e.into())),
+        _ => rustix::fs::syncfs(directory).map_err(|e| synced(e.into())),
     }
 }
 
@@ -340,7 +181,7 @@ impl Flusher {
         Ok(Self(sender))
     }
 
-    fn flush(&self, file: &Arc<File>) {
+    pub(super) fn flush(&self, file: &Arc<File>) {
         let _ = self.0.try_send(file.clone());
     }
 }

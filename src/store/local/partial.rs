@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::files;
 use crate::domain::{Digest, Error, Result};
-use crate::store::LEAST_PARTIAL;
+use crate::store::MIN_PARTIAL;
 
 /// How much is kept, and for how long. Beyond that the oldest goes first.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl Partials {
             let path = directory.join(&name);
             let since = fs::metadata(&path).and_then(|file| file.modified()).ok();
             match (digest_of(&name), since) {
-                (Some(digest), Some(since)) if size >= LEAST_PARTIAL => drop(kept.insert(digest, Kept { size, since })),
+                (Some(digest), Some(since)) if size >= MIN_PARTIAL => drop(kept.insert(digest, Kept { size, since })),
                 _ => files::remove(&path)?,
             }
         }
@@ -67,7 +67,7 @@ impl Partials {
     pub(super) fn keep(&self, digest: &Digest, size: u64, file: &Path) {
         let mut kept = self.lock();
         let known = kept.get(digest).map_or(0, |kept| kept.size);
-        if size < LEAST_PARTIAL || known >= size {
+        if size < MIN_PARTIAL || known >= size {
             let _ = files::remove(file);
             return;
         }
@@ -96,7 +96,7 @@ impl Partials {
     }
 
     /// Removes the parts of blobs that are here as a whole now, and what is too old.
-    pub(super) fn settle<'a>(&self, whole: impl Iterator<Item = &'a Digest>) {
+    pub(super) fn drop_completed<'a>(&self, whole: impl Iterator<Item = &'a Digest>) {
         let mut kept = self.lock();
         if kept.is_empty() {
             return;
@@ -190,7 +190,7 @@ pub(super) fn digest_of(name: &str) -> Option<Digest> {
 mod tests {
     use super::*;
 
-    const SIZE: u64 = LEAST_PARTIAL;
+    const SIZE: u64 = MIN_PARTIAL;
 
     fn open(directory: &Path, limits: Limits) -> Partials {
         Partials::open(directory.to_owned(), limits).unwrap()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use loadline::domain::Digest;
 use loadline::store::NameRecord;
+use loadline::store::record::Record;
 use redb::{ReadableDatabase, TableDefinition};
 use serde_json::Value;
 
@@ -87,11 +88,11 @@ impl Root {
     pub fn name(&self, name: &str) -> NameRecord {
         let database = redb::Database::open(self.path().join("metadata.redb")).unwrap();
         let names = database.begin_read().unwrap().open_table(NAMES).unwrap();
-        postcard::from_bytes(names.get(name).unwrap().unwrap().value()).unwrap()
+        NameRecord::decode(names.get(name).unwrap().unwrap().value()).unwrap()
     }
 
     pub fn set_name(&self, name: &str, record: &NameRecord) {
-        let bytes = postcard::to_stdvec(record).unwrap();
+        let bytes = record.encode().unwrap();
         self.edit(|write| drop(write.open_table(NAMES).unwrap().insert(name, bytes.as_slice()).unwrap()));
     }
 

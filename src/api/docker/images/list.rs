@@ -116,7 +116,7 @@ fn write(engine: &Engine, wanted: &ListQuery, shape: &Shape, detail: Detail, to:
         }
     };
     let form = shape.list_forms[detail as usize];
-    let fragment = |row: &ListedImage| row.fragment(form, |summary, out| render(summary, shape, detail, None, out));
+    let fragment = |row: &ListedImage| row.rendered(form, |summary, out| render(summary, shape, detail, None, out));
     let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let new = listing.rows.last().is_some_and(|row| row.shared_size.is_none() && !row.is_rendered(form));

@@ -1,18 +1,17 @@
-//! The database as it is found, for a check: nothing is made, what cannot be read is told apart from what can.
+//! The database as a check finds it: nothing is made, and what cannot be read is told apart from what can.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
-use serde::de::DeserializeOwned;
+use redb::{ReadableDatabase, ReadableTable};
 
 use super::overlay::Overlay;
 use super::{
-    BLOBS, CACHE_BYTES, CONFIGS, DOCUMENTS, FORMAT, META, NAMES, SOURCES, begin, change, decode, encode, failed,
-    other_form,
+    BLOBS, CACHE_BYTES, CONFIGS, DOCUMENTS, Kinds, META, NAMES, SOURCES, Table, begin, change, entry, failed, migrate,
 };
 use crate::domain::{Digest, Error, Kind, Result};
-use crate::store::{BlobRecord, Changes, Contents, UnreadableRecord};
+use crate::store::record::Record;
+use crate::store::{Entry, RecordKind, Repair, UnreadableRecord};
 
 /// An existing database.
 pub(in crate::store::local) struct FoundDatabase {
@@ -20,18 +19,12 @@ pub(in crate::store::local) struct FoundDatabase {
     intact: bool,
 }
 
-/// What a database holds.
-pub(in crate::store::local) struct Records {
-    pub(in crate::store::local) contents: Contents,
-    pub(in crate::store::local) unreadable: Vec<UnreadableRecord>,
-}
-
 impl FoundDatabase {
     /// Opens a database that is there for reading, and verifies every page of it. The file stays as it is, even where
     /// something was under way in it when a process ended.
     ///
     /// # Errors
-    /// `DataLoss` where it is damaged beyond repair; `Conflict` where it is of another form.
+    /// `DataLoss` where it is damaged beyond repair; `Conflict` where it is of a newer format.
     pub(in crate::store::local) fn read(path: &Path) -> Result<Self> {
         guarded(|| {
             let overlay = Overlay::open(path).map_err(|e| Error::io("opening the metadata database", e))?;
@@ -44,11 +37,12 @@ impl FoundDatabase {
         let read = database.begin_read().map_err(failed)?;
         let meta = read.open_table(META).map_err(unusable)?;
         match meta.get("format").map_err(failed)? {
-            Some(form) if form.value() == FORMAT => {}
-            Some(form) => return Err(other_form(form.value())),
-            None => return Err(unusable_for("it does not say of which form it is")),
+            Some(format) => drop(migrate::parse(format.value())?),
+            None => return Err(unusable_for("it does not say of which format it is")),
         }
         drop((meta, read));
+        // Where the file is only read, what this changes stays in memory.
+        migrate::initialize(&database).map_err(|e| unusable_for("it cannot be migrated").with_cause(e))?;
         Ok(Self { database, intact })
     }
 
@@ -58,44 +52,83 @@ impl FoundDatabase {
     }
 
     /// Every record that can be read, and the keys of those that cannot.
-    pub(in crate::store::local) fn records(&self) -> Result<Records> {
+    pub(in crate::store::local) fn records(&self) -> Result<(Vec<Entry>, Vec<UnreadableRecord>)> {
         guarded(|| {
             let read = self.database.begin_read().map_err(failed)?;
-            let mut unreadable = Vec::new();
-            let contents = Contents {
-                blobs: by_digest(&read, BLOBS, "blob", &mut unreadable)?,
-                documents: by_digest(&read, DOCUMENTS, "document", &mut unreadable)?,
-                configs: by_digest(&read, CONFIGS, "configuration", &mut unreadable)?,
-                names: names(&read, &mut unreadable)?,
-                sources: by_digest(&read, SOURCES, "source", &mut unreadable)?,
-            };
-            Ok(Records { contents, unreadable })
+            let mut found = Found { entries: Vec::new(), unreadable: Vec::new() };
+            for (kinds, kind, table) in TABLES {
+                found.read(&read, kinds, kind, table)?;
+            }
+            found.read_names(&read)?;
+            Ok((found.entries, found.unreadable))
         })
     }
 
-    /// Puts damaged pages right where that can be done; then drops records that cannot be read, sets records of blobs that
-    /// are in place, and makes changes, all or none.
-    pub(in crate::store::local) fn mend(
-        path: &Path,
-        unreadable: &[UnreadableRecord],
-        records: &[(Digest, BlobRecord)],
-        changes: &Changes,
-    ) -> Result<()> {
+    /// Repairs damaged pages where that can be done; then drops records that cannot be read, sets records of blobs that are
+    /// in place, and makes changes, all or none.
+    pub(in crate::store::local) fn repair(path: &Path, repair: &Repair) -> Result<()> {
         guarded(|| {
             let Self { database, .. } = Self::verified(builder().open(path).map_err(unusable)?)?;
             let write = begin(&database)?;
-            for record in unreadable {
+            for record in &repair.unreadable {
                 drop_row(&write, record)?;
             }
             {
                 let mut blobs = write.open_table(BLOBS).map_err(failed)?;
-                for (digest, record) in records {
-                    blobs.insert(digest.bytes(), encode(record)?.as_slice()).map_err(failed)?;
+                for (digest, record) in &repair.blobs {
+                    blobs.insert(digest.bytes(), record.encode()?.as_slice()).map_err(failed)?;
                 }
             }
-            change(&write, changes)?;
+            change(&write, &repair.changes)?;
             write.commit().map_err(failed)
         })
+    }
+}
+
+const TABLES: [(Kinds, RecordKind, Table); 4] = [
+    (Kinds::Blobs, RecordKind::Blob, BLOBS),
+    (Kinds::Documents, RecordKind::Document, DOCUMENTS),
+    (Kinds::Configs, RecordKind::Config, CONFIGS),
+    (Kinds::Sources, RecordKind::Sources, SOURCES),
+];
+
+/// What was read so far.
+struct Found {
+    entries: Vec<Entry>,
+    unreadable: Vec<UnreadableRecord>,
+}
+
+impl Found {
+    fn read(&mut self, read: &redb::ReadTransaction, kinds: Kinds, kind: RecordKind, table: Table) -> Result<()> {
+        let table = read.open_table(table).map_err(unusable)?;
+        for row in table.iter().map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            let digest = Digest::from_bytes(key.value());
+            match digest.as_ref().and_then(|digest| entry(kinds, digest.clone(), value.value()).ok()) {
+                Some(entry) => self.entries.push(entry),
+                None => {
+                    let shown = digest.map_or_else(|| format!("{:02x?}", key.value()), |digest| digest.to_string());
+                    self.unreadable.push(UnreadableRecord { kind, key: shown, raw: key.value().to_vec() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_names(&mut self, read: &redb::ReadTransaction) -> Result<()> {
+        let table = read.open_table(NAMES).map_err(unusable)?;
+        for row in table.iter().map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            let name = key.value().to_owned();
+            match Record::decode(value.value()) {
+                Ok(record) => self.entries.push(Entry::Name(name, Some(record))),
+                Err(_) => {
+                    let raw = name.clone().into_bytes();
+                    self.unreadable.push(UnreadableRecord { kind: RecordKind::Name, raw, key: name });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -105,57 +138,14 @@ fn builder() -> redb::Builder {
     builder
 }
 
-fn by_digest<T: DeserializeOwned>(
-    read: &redb::ReadTransaction,
-    table: TableDefinition<&'static [u8], &'static [u8]>,
-    kind: &'static str,
-    unreadable: &mut Vec<UnreadableRecord>,
-) -> Result<Vec<(Digest, T)>> {
-    let table = read.open_table(table).map_err(unusable)?;
-    let mut found = Vec::new();
-    for row in table.iter().map_err(failed)? {
-        let (key, value) = row.map_err(failed)?;
-        match (Digest::from_bytes(key.value()), decode(value.value())) {
-            (Some(digest), Ok(value)) => found.push((digest, value)),
-            (digest, _) => {
-                let shown = digest.map_or_else(|| format!("{:02x?}", key.value()), |digest| digest.to_string());
-                unreadable.push(UnreadableRecord { kind, key: shown, raw: key.value().to_vec() });
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn names<T: DeserializeOwned>(
-    read: &redb::ReadTransaction,
-    unreadable: &mut Vec<UnreadableRecord>,
-) -> Result<Vec<(String, T)>> {
-    let table = read.open_table(NAMES).map_err(unusable)?;
-    let mut found = Vec::new();
-    for row in table.iter().map_err(failed)? {
-        let (key, value) = row.map_err(failed)?;
-        let name = key.value().to_owned();
-        match decode(value.value()) {
-            Ok(value) => found.push((name, value)),
-            Err(_) => unreadable.push(UnreadableRecord { kind: "name", raw: name.clone().into_bytes(), key: name }),
-        }
-    }
-    Ok(found)
-}
-
 fn drop_row(write: &redb::WriteTransaction, record: &UnreadableRecord) -> Result<()> {
-    let table = match record.kind {
-        "blob" => BLOBS,
-        "document" => DOCUMENTS,
-        "configuration" => CONFIGS,
-        "source" => SOURCES,
-        _ => {
-            let mut names = write.open_table(NAMES).map_err(failed)?;
-            names.remove(record.key.as_str()).map_err(failed)?;
-            return Ok(());
-        }
-    };
-    write.open_table(table).map_err(failed)?.remove(record.raw.as_slice()).map_err(failed)?;
+    if record.kind == RecordKind::Name {
+        write.open_table(NAMES).map_err(failed)?.remove(record.key.as_str()).map_err(failed)?;
+        return Ok(());
+    }
+    for (_, _, table) in TABLES.into_iter().filter(|(_, kind, _)| *kind == record.kind) {
+        write.open_table(table).map_err(failed)?.remove(record.raw.as_slice()).map_err(failed)?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -20,7 +20,8 @@ use tokio::task::AbortHandle;
 
 use crate::domain::{Descriptor, Digest, Error, Kind, Result};
 use crate::registry::Repository;
-use crate::store::{Staged, Store};
+use crate::store::blocking::wait;
+use crate::store::{BlobStore, IngestRequest, Staged};
 
 /// Bytes that are handed to the disk at a time.
 const PIECE: usize = 512 << 10;
@@ -39,7 +40,7 @@ const HEADWAY: u64 = 1 << 20;
 
 /// Every download of one engine.
 pub(in crate::engine) struct Downloads {
-    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
     permits: Arc<Semaphore>,
     flights: Mutex<HashMap<Key, Weak<Flight>>>,
 }
@@ -68,23 +69,26 @@ enum State {
     Failed(Arc<Error>),
 }
 
-/// A blob that was fetched and checked, and is not visible yet. If no pull commits it, it is set aside.
+/// A blob that was fetched and checked. If no pull places it, it is kept as a partial.
 pub(super) struct Fetched {
     pub(super) size: u64,
-    /// Absent once a pull has taken it to commit it.
-    staged: Mutex<Option<Staged>>,
+    /// Where it is. Pulls that share it place it in turn, so that the first does and the others find it placed.
+    pub(super) state: tokio::sync::Mutex<FetchedState>,
 }
 
-impl Fetched {
-    /// The blob, for as long as no pull has taken it.
-    pub(super) fn staged(&self) -> MutexGuard<'_, Option<Staged>> {
-        self.staged.lock()
-    }
+/// Where a blob is that was fetched.
+pub(super) enum FetchedState {
+    /// No pull has placed it yet.
+    Staged(Staged),
+    /// It is in the store, and may not be recorded yet.
+    Placed,
+    /// A pull had taken it and could not keep it.
+    Lost,
 }
 
 impl Drop for Fetched {
     fn drop(&mut self) {
-        if let Some(staged) = self.staged().take()
+        if let FetchedState::Staged(staged) = std::mem::replace(self.state.get_mut(), FetchedState::Lost)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn_blocking(move || staged.set_aside());
@@ -104,9 +108,9 @@ pub(super) enum Boarding {
 
 impl Downloads {
     /// Downloads into a store, at most `limit` at a time.
-    pub(in crate::engine) fn new(store: Arc<dyn Store>, limit: usize) -> Arc<Self> {
+    pub(in crate::engine) fn new(blobs: Arc<dyn BlobStore>, limit: usize) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Self { store, permits, flights: Mutex::default() })
+        Arc::new(Self { blobs, permits, flights: Mutex::default() })
     }
 
     /// Joins the flight of a blob or starts one. `is_here` tells whether the blob is in the store already.
@@ -126,7 +130,7 @@ impl Downloads {
             return Boarding::Here;
         }
         let (sender, state) = watch::channel(State::Receiving(0));
-        let work = fetch(self.store.clone(), self.permits.clone(), repository.clone(), descriptor.clone(), sender);
+        let work = fetch(self.blobs.clone(), self.permits.clone(), repository.clone(), descriptor.clone(), sender);
         let task = tokio::spawn(work).abort_handle();
         let flight = Arc::new(Flight { key: key.clone(), downloads: self.clone(), state, task });
         flights.insert(key, Arc::downgrade(&flight));
@@ -175,7 +179,7 @@ impl Flight {
 }
 
 async fn fetch(
-    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
     permits: Arc<Semaphore>,
     repository: Repository,
     descriptor: Descriptor,
@@ -183,9 +187,12 @@ async fn fetch(
 ) {
     // The semaphore is never closed, and without a permit the download would only be one too many.
     let _permit = permits.acquire_owned().await;
-    let result = transfer(store, &repository, &descriptor, &state).await;
+    let result = transfer(blobs, &repository, &descriptor, &state).await;
     state.send_replace(match result {
-        Ok(staged) => State::Done(Arc::new(Fetched { size: staged.size, staged: Mutex::new(Some(staged)) })),
+        Ok(staged) => {
+            let size = staged.size;
+            State::Done(Arc::new(Fetched { size, state: tokio::sync::Mutex::new(FetchedState::Staged(staged)) }))
+        }
         Err(error) => State::Failed(Arc::new(error)),
     });
 }
@@ -205,12 +212,12 @@ enum Written {
 }
 
 async fn transfer(
-    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
     repository: &Repository,
     descriptor: &Descriptor,
     state: &watch::Sender<State>,
 ) -> Result<Staged> {
-    match carry(&store, repository, descriptor, state, true).await? {
+    match carry(&blobs, repository, descriptor, state, true).await? {
         Written::Good(staged) => return Ok(staged),
         Written::Spoilt(error) => {
             tracing::warn!(
@@ -219,7 +226,7 @@ async fn transfer(
             );
         }
     }
-    match carry(&store, repository, descriptor, state, false).await? {
+    match carry(&blobs, repository, descriptor, state, false).await? {
         Written::Good(staged) => Ok(staged),
         Written::Spoilt(error) => Err(error),
     }
@@ -227,7 +234,7 @@ async fn transfer(
 
 /// Brings a blob from the network to the disk, from the beginning or from where an earlier download had ended.
 async fn carry(
-    store: &Arc<dyn Store>,
+    blobs: &Arc<dyn BlobStore>,
     repository: &Repository,
     descriptor: &Descriptor,
     state: &watch::Sender<State>,
@@ -235,8 +242,8 @@ async fn carry(
 ) -> Result<Written> {
     let (pieces, arriving) = mpsc::channel(WAITING);
     let (begun, beginning) = oneshot::channel();
-    let (store, blob) = (store.clone(), descriptor.clone());
-    let writer = tokio::task::spawn_blocking(move || write(store.as_ref(), &blob, resume, begun, arriving));
+    let (blobs, blob) = (blobs.clone(), descriptor.clone());
+    let writer = tokio::task::spawn_blocking(move || write(blobs.as_ref(), &blob, resume, begun, arriving));
     let received = match beginning.await {
         Ok(from) => receive(repository, descriptor, from, &pieces, state).await,
         // The disk has failed already.
@@ -253,23 +260,25 @@ async fn carry(
 
 /// Writes and hashes a blob as it arrives, once it has told where it begins. Blocks.
 fn write(
-    store: &dyn Store,
+    blobs: &dyn BlobStore,
     blob: &Descriptor,
     resume: bool,
     begun: oneshot::Sender<u64>,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<Written> {
-    let (reference, digest) = (format!("pull {}", blob.digest), blob.digest.clone());
-    let mut ingest = match resume {
-        true => store.resume(&reference, blob.size, digest)?,
-        false => store.ingest(&reference, blob.size, Some(digest))?,
+    let request = IngestRequest {
+        reference: format!("pull {}", blob.digest),
+        total: blob.size,
+        expected: Some(blob.digest.clone()),
+        resume,
     };
+    let mut ingest = wait(blobs.ingest(request))?;
     let from = ingest.offset();
     let _ = begun.send(from);
     loop {
         match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => ingest.write(&bytes)?,
-            Some(Piece::End) => match ingest.finish() {
+            Some(Piece::Bytes(bytes)) => wait(ingest.write(&bytes))?,
+            Some(Piece::End) => match wait(ingest.finish()) {
                 Err(error) if from > 0 => return Ok(Written::Spoilt(error)),
                 finished => return finished.map(Written::Good),
             },

@@ -1,8 +1,8 @@
-//! Files of blobs that a commit removed, until they are gone.
+//! Deletion of blob files whose records were dropped.
 //!
-//! To unlink files takes far longer than to record that they go, and nobody who commits something else has to wait for it.
-//! A blob that is committed again meanwhile must not lose its new file to an unlink that was meant for the old one; that is
-//! what is settled here.
+//! Unlinking files takes far longer than dropping their records, and nobody else should wait for it. A blob that comes back
+//! in the meantime must not lose its new file to an unlink that was meant for the old one, so each deletion is planned
+//! before its records are dropped, and cancelled when the blob is placed again.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::domain::{Digest, Result};
 
-/// How many are planned before others have their turn: whoever opens a blob asks here, on the runtime's threads too.
+/// How many are planned before others get the lock.
 const AT_ONCE: usize = 1024;
 
-/// The files that are still to be unlinked. No call waits for a disk but those that say so.
+/// The files that are to be unlinked. Calls do not wait for a disk unless they say so.
 #[derive(Default)]
-pub(super) struct Unlinks {
+pub(super) struct Deletions {
     open: Mutex<HashMap<Digest, Step>>,
     /// Told whenever a file is gone.
     gone: Condvar,
@@ -27,7 +27,7 @@ enum Step {
     UnderWay,
 }
 
-impl Unlinks {
+impl Deletions {
     /// Plans to unlink the files of these blobs.
     pub(super) fn plan(&self, digests: &[Digest]) {
         for some in digests.chunks(AT_ONCE) {
@@ -38,14 +38,9 @@ impl Unlinks {
         }
     }
 
-    /// Whether the file of a blob is about to go, so that there is no such blob any more.
-    pub(super) fn includes(&self, digest: &Digest) -> bool {
-        self.open().contains_key(digest)
-    }
-
-    /// Gives up the plan for a blob that is about to be committed again; whether there was one, and with it a file that is
-    /// nobody's. Waits for the disk where the file is being unlinked this moment.
-    pub(super) fn give_up(&self, digest: &Digest) -> bool {
+    /// Cancels the deletion of a blob's file; whether one was planned. Waits for the disk where the file is being unlinked at
+    /// this moment.
+    pub(super) fn cancel(&self, digest: &Digest) -> bool {
         let mut open = self.open();
         while open.get(digest) == Some(&Step::UnderWay) {
             self.gone.wait(&mut open);
@@ -53,17 +48,19 @@ impl Unlinks {
         open.remove(digest).is_some()
     }
 
-    /// Unlinks the files of those of the blobs for which it is still planned. Waits for the disk, and not for others that do
+    /// Deletions the files of those of the blobs for which it is still planned. Waits for the disk, and not for others that do
     /// the same.
-    pub(super) fn carry_out(&self, digests: &[Digest], unlink: impl Fn(&Digest) -> Result<()>) {
+    pub(super) fn run(&self, digests: &[Digest], unlink: impl Fn(&Digest) -> Result<()>) {
         for digest in digests {
             match self.open().get_mut(digest) {
                 Some(step @ Step::Planned) => *step = Step::UnderWay,
                 _ => continue,
             }
             if let Err(error) = unlink(digest) {
-                // It is no longer recorded: the next start after a crash finds it.
-                tracing::warn!(content.digest = %digest, error = error.chain(), "removing a blob's file");
+                tracing::warn!(
+                    content.digest = %digest, error = error.chain(),
+                    "could not delete the file of a removed blob; it takes room until loadline check --repair"
+                );
             }
             self.open().remove(digest);
             self.gone.notify_all();
@@ -94,39 +91,37 @@ mod tests {
 
     #[test]
     fn only_what_is_still_planned_is_unlinked() {
-        let (unlinks, [a, b, c]) = (Unlinks::default(), digests());
-        unlinks.plan(&[a.clone(), b.clone()]);
-        assert!(unlinks.includes(&b) && !unlinks.includes(&c));
-        assert!(unlinks.give_up(&b));
-        assert!(!unlinks.give_up(&b) && !unlinks.includes(&b));
+        let (deletions, [a, b, c]) = (Deletions::default(), digests());
+        deletions.plan(&[a.clone(), b.clone()]);
+        assert!(deletions.cancel(&b));
+        assert!(!deletions.cancel(&b));
         let gone = RefCell::new(Vec::new());
-        unlinks.carry_out(&[a.clone(), b, c, a.clone()], |digest| {
+        deletions.run(&[a.clone(), b, c, a.clone()], |digest| {
             gone.borrow_mut().push(digest.clone());
             Err(Error::internal("unlinking", "a failure is no reason to keep the plan"))
         });
         assert_eq!(*gone.borrow(), [a]);
-        assert!(unlinks.all().is_empty());
+        assert!(deletions.all().is_empty());
     }
 
     #[test]
     fn who_commits_again_waits_for_what_is_under_way() {
-        let (unlinks, [a, b, _]) = (Unlinks::default(), digests());
-        unlinks.plan(&[a.clone(), b.clone()]);
+        let (deletions, [a, b, _]) = (Deletions::default(), digests());
+        deletions.plan(&[a.clone(), b.clone()]);
         let (begun, beginning) = channel();
         let (go, gone) = channel::<()>();
         std::thread::scope(|scope| {
-            let (unlinks, wanted) = (&unlinks, [a.clone()]);
+            let (deletions, wanted) = (&deletions, [a.clone()]);
             scope.spawn(move || {
-                unlinks.carry_out(&wanted, |_| {
+                deletions.run(&wanted, |_| {
                     begun.send(()).unwrap();
                     gone.recv().unwrap();
                     Ok(())
                 });
             });
             beginning.recv().unwrap();
-            assert!(unlinks.includes(&a));
-            assert!(unlinks.give_up(&b), "others do not wait");
-            let waiting = scope.spawn(|| unlinks.give_up(&a));
+            assert!(deletions.cancel(&b), "others do not wait");
+            let waiting = scope.spawn(|| deletions.cancel(&a));
             go.send(()).unwrap();
             assert!(!waiting.join().unwrap(), "its file is gone");
         });

@@ -1,93 +1,34 @@
-//! A data root as it is found, for a check. Nothing is made and nothing put right, unless that is asked for.
+//! A data root as a check finds it.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, FileType};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
 use super::claim::unreadable;
-use super::database::{self, FoundDatabase, Records};
+use super::database::{self, FoundDatabase};
 use super::files::{self, BlobFile};
-use super::{acquire, partial};
+use super::partial;
+use super::root::acquire;
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Result};
-use crate::store::{BlobRecord, Changes, Contents, ReadAt};
+use crate::store::{Audit, Blob, Inventory, ObjectFile, Repair, Stray};
 
 /// Where directories go that stand where none should: what is in them is not ours to delete.
 const SET_ASIDE: &str = "lost+found";
 
 /// A data root that no daemon uses while this lives.
-pub struct Survey {
+pub struct LocalAudit {
     path: PathBuf,
     database: FoundDatabase,
     // Dropping it releases the root, so it goes last.
     _lock: fs::File,
 }
 
-/// Everything that a data root holds.
-pub struct Found {
-    /// Whether the last process that used the data root ended in order.
-    pub clean: bool,
-    /// Whether every page of the database was as it was written.
-    pub database_intact: bool,
-    pub contents: Contents,
-    pub unreadable: Vec<UnreadableRecord>,
-    /// Where a blob belongs, whether a record knows of it or not.
-    pub files: BTreeMap<Digest, FoundFile>,
-    /// What stands among the blobs and can be none, sorted.
-    pub strays: Vec<Stray>,
-    /// What was being written, sorted.
-    pub ingests: Vec<Stray>,
-    /// What was being downloaded and is kept by the next start, sorted.
-    pub resumable: Vec<Stray>,
-}
-
-/// A record that is there and cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnreadableRecord {
-    /// What it is of: `blob`, `document`, `configuration`, `source` or `name`.
-    pub kind: &'static str,
-    /// The digest or name.
-    pub key: String,
-    pub(super) raw: Vec<u8>,
-}
-
-/// What is found under a blob's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FoundFile {
-    /// A file of so many bytes.
-    Regular(u64),
-    /// Something else, such as `a symbolic link`.
-    Other(&'static str),
-}
-
-/// Something that has no place where it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stray {
-    /// From the data root on.
-    pub path: PathBuf,
-    /// Bytes; 0 for what is no file.
-    pub size: u64,
-}
-
-/// What is to be done about a data root.
-#[derive(Default)]
-pub struct Mending {
-    /// Records to drop.
-    pub unreadable: Vec<UnreadableRecord>,
-    /// Records to set for blobs whose files are in place.
-    pub records: Vec<(Digest, BlobRecord)>,
-    /// Everything else that records are to say. The files of blobs that are removed go too.
-    pub changes: Changes,
-    /// Files without a record, by digest.
-    pub files: Vec<Digest>,
-    pub strays: Vec<Stray>,
-}
-
-impl Survey {
+impl LocalAudit {
     /// Opens a data root that nobody uses. Nothing in it is written.
     ///
     /// # Errors
@@ -117,18 +58,35 @@ impl Survey {
         Ok(Self { path: path.to_owned(), database: FoundDatabase::read(&database)?, _lock: lock })
     }
 
-    /// Looks at every record and at the names and sizes of all files.
-    pub fn look(&self) -> Result<Found> {
-        let Records { contents, unreadable } = self.database.records()?;
-        let mut found = Found {
-            clean: self.path.join("clean").exists(),
-            database_intact: self.database.is_intact(),
-            contents,
+    /// Tells of each entry of a directory: where it is, its name where that is text, and what it is. A directory that is
+    /// not there has none.
+    fn each(&self, directory: &Path, mut tell: impl FnMut(Stray, Option<&str>, FileType)) -> Result<()> {
+        let path = self.path.join(directory);
+        let entries = match fs::read_dir(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|e| unreadable(&path, e))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| unreadable(&path, e))?;
+            // Of the entry itself, not of what a link points at.
+            let metadata = entry.metadata().map_err(|e| unreadable(&entry.path(), e))?;
+            let name = entry.file_name();
+            let size = if metadata.is_file() { metadata.len() } else { 0 };
+            tell(Stray { path: directory.join(&name), size }, name.to_str(), metadata.file_type());
+        }
+        Ok(())
+    }
+}
+
+impl Audit for LocalAudit {
+    fn scan(&self) -> Result<Inventory> {
+        let (records, unreadable) = self.database.records()?;
+        let mut found = Inventory {
+            is_clean: self.path.join("clean").exists(),
+            is_database_intact: self.database.is_intact(),
+            records,
             unreadable,
-            files: BTreeMap::new(),
-            strays: Vec::new(),
-            ingests: Vec::new(),
-            resumable: Vec::new(),
+            ..Inventory::default()
         };
         let algorithm = |name: &str| Algorithm::from_name(name);
         self.each(Path::new("blobs"), |stray, name, _| {
@@ -143,10 +101,10 @@ impl Survey {
                 match digest {
                     Some(digest) => {
                         let file = match kind.is_file() {
-                            true => FoundFile::Regular(stray.size),
-                            false => FoundFile::Other(kind_name(kind)),
+                            true => ObjectFile::Regular(stray.size),
+                            false => ObjectFile::Other(kind_name(kind)),
                         };
-                        found.files.insert(digest, file);
+                        found.objects.insert(digest, file);
                     }
                     None => found.strays.push(stray),
                 }
@@ -167,22 +125,20 @@ impl Survey {
         Ok(found)
     }
 
-    /// Opens the file of a blob for reading; no link is followed.
-    pub fn open_blob(&self, digest: &Digest) -> Result<Box<dyn ReadAt>> {
+    fn open_blob(&self, digest: &Digest) -> Result<Arc<dyn Blob>> {
         let path = self.path.join(blob_path(digest));
-        // Without NONBLOCK, a pipe in the place of a blob would be waited for.
+        // No link is followed. Without NONBLOCK, a pipe in the place of a blob would be waited for.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let opened = rustix::fs::open(&path, flags, Mode::empty()).map_err(io::Error::from);
         let file = opened.map(fs::File::from).and_then(|file| match file.metadata()?.is_file() {
             true => BlobFile::of(file),
             false => Err(io::Error::other("not a file")),
         });
-        Ok(Box::new(file.map_err(|e| unreadable(&path, e))?))
+        Ok(Arc::new(file.map_err(|e| unreadable(&path, e))?))
     }
 
-    /// Puts right what was decided on. A crash in the middle leaves at most what the next start or check sees to.
-    pub fn mend(self, mending: &Mending) -> Result<()> {
-        let Self { path, database, _lock } = self;
+    fn repair(self: Box<Self>, repair: &Repair) -> Result<()> {
+        let Self { path, database, _lock } = *self;
         // It reads a file that is about to change.
         drop(database);
         let clean = path.join("clean");
@@ -192,11 +148,11 @@ impl Survey {
             files::sync_dir(&path)?;
         }
         // Records first: a record never stands without its file.
-        FoundDatabase::mend(&database::path(&path), &mending.unreadable, &mending.records, &mending.changes)?;
-        for digest in mending.changes.removed.iter().chain(&mending.files) {
+        FoundDatabase::repair(&database::path(&path), repair)?;
+        for digest in repair.changes.removed.iter().chain(&repair.objects) {
             clear(&path, &blob_path(digest))?;
         }
-        for stray in &mending.strays {
+        for stray in &repair.strays {
             clear(&path, &stray.path)?;
         }
         for algorithm in Algorithm::ALL {
@@ -207,25 +163,6 @@ impl Survey {
         }
         if was_clean {
             files::mark_clean(&path)?;
-        }
-        Ok(())
-    }
-
-    /// Tells of each entry of a directory: where it is, its name where that is text, and what it is. A directory that is
-    /// not there has none.
-    fn each(&self, directory: &Path, mut tell: impl FnMut(Stray, Option<&str>, FileType)) -> Result<()> {
-        let path = self.path.join(directory);
-        let entries = match fs::read_dir(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(|e| unreadable(&path, e))?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(|e| unreadable(&path, e))?;
-            // Of the entry itself, not of what a link points at.
-            let metadata = entry.metadata().map_err(|e| unreadable(&entry.path(), e))?;
-            let name = entry.file_name();
-            let size = if metadata.is_file() { metadata.len() } else { 0 };
-            tell(Stray { path: directory.join(&name), size }, name.to_str(), metadata.file_type());
         }
         Ok(())
     }

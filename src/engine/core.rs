@@ -1,0 +1,185 @@
+//! The engine's parts, and how they are opened and closed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+
+use super::catalog::Catalog;
+use super::downloads::Downloads;
+use super::gc::collect;
+use super::leases::Leases;
+use super::publish::{AdmitAll, Admission, Events, Publisher};
+use super::stream::pieces::Spare;
+use super::uploads::Uploads;
+use crate::domain::Result;
+use crate::registry::{self, Registries};
+use crate::store::blocking::offload;
+use crate::store::{self, Stores};
+
+/// How long operations that were given up may take to let go of what they hold, when the engine is closed.
+const LAST_LEASES: Duration = Duration::from_secs(2);
+
+/// What an engine is opened with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The directory that everything is kept under.
+    pub data_root: PathBuf,
+    /// How registries are reached.
+    pub registry: registry::Settings,
+    /// How many blobs are fetched at a time, in all pulls together.
+    pub max_concurrent_downloads: usize,
+    /// How many blobs are sent at a time, in all pushes together.
+    pub max_concurrent_uploads: usize,
+    /// Whose attestations a pull fetches.
+    pub pull_attestations: PullAttestations,
+    /// Who decides what may get a name, in this order.
+    pub admissions: Vec<Arc<dyn Admission>>,
+}
+
+/// Whose attestations a pull fetches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullAttestations {
+    /// Those of the platform that is pulled.
+    #[default]
+    Platform,
+    /// Those of every platform, so that they can be read before a platform is pulled.
+    All,
+}
+
+impl Settings {
+    /// The default settings for a data root.
+    pub fn new(data_root: impl Into<PathBuf>) -> Self {
+        Self {
+            data_root: data_root.into(),
+            registry: registry::Settings::default(),
+            max_concurrent_downloads: 3,
+            max_concurrent_uploads: 5,
+            pull_attestations: PullAttestations::default(),
+            admissions: vec![Arc::new(AdmitAll)],
+        }
+    }
+}
+
+/// The engine of one data root. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Engine(pub(super) Arc<Inner>);
+
+/// What verbs work with.
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) stores: Stores,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) leases: Leases,
+    pub(super) publisher: Publisher,
+    pub(super) registries: Registries,
+    pub(super) downloads: Arc<Downloads>,
+    pub(super) uploads: Uploads,
+    pub(super) spare: Arc<Spare>,
+    pub(super) events: Arc<Events>,
+}
+
+impl Engine {
+    /// Opens the data root and reads the catalog.
+    ///
+    /// After a crash, content that nothing refers to is collected before anything is served.
+    ///
+    /// # Errors
+    /// `Conflict` where another process uses the data root, or a newer version wrote it; `InvalidArgument` where the
+    /// settings for registries are wrong.
+    pub async fn open(settings: Settings) -> Result<Self> {
+        let data_root = settings.data_root.clone();
+        let stores = offload(move || store::local::open(&data_root)).await?;
+        Self::with_stores(settings, stores).await
+    }
+
+    /// The same on stores that are open already; several engines may share them.
+    ///
+    /// # Errors
+    /// Those of [`Engine::open`] and of the stores.
+    pub async fn with_stores(settings: Settings, stores: Stores) -> Result<Self> {
+        let mut records = stores.metadata.read(None).await?;
+        let mut entries = Vec::new();
+        while let Some(batch) = records.batches.try_next().await? {
+            entries.extend(batch);
+        }
+        let registry = settings.registry.clone();
+        let registries = offload(move || Registries::new(registry)).await?;
+        let catalog = Arc::new(Catalog::new());
+        catalog.replace(entries, records.revision);
+        let (leases, events) = (Leases::new(stores.leases.clone()), Arc::<Events>::default());
+        leases.start_renewal();
+        let publisher = Publisher::start(
+            stores.clone(),
+            catalog.clone(),
+            leases.clone(),
+            events.clone(),
+            settings.admissions.clone(),
+        )?;
+        let inner = Inner {
+            registries,
+            downloads: Downloads::new(stores.blobs.clone(), settings.max_concurrent_downloads),
+            uploads: Uploads::new(settings.max_concurrent_uploads),
+            settings,
+            stores,
+            catalog,
+            leases,
+            publisher,
+            spare: Arc::default(),
+            events,
+        };
+        if inner.stores.metadata.was_interrupted() {
+            let collected = collect::collect(&inner.publisher, None).await?;
+            tracing::info!(
+                blobs = collected.blobs.len(),
+                bytes = collected.bytes,
+                "the previous process did not shut down cleanly; removed unreferenced blobs"
+            );
+        }
+        // So that the first list does not wait for it.
+        drop(inner.catalog.snapshot());
+        collect::start(&inner.publisher);
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How many images there are: targets of names, each counted once.
+    pub fn image_count(&self) -> usize {
+        self.0.catalog.image_count()
+    }
+
+    /// The identity of this data root: a UUID made when it was made.
+    pub fn uuid(&self) -> &str {
+        self.0.stores.metadata.identity()
+    }
+
+    /// The directory that everything is kept under.
+    pub fn data_root(&self) -> &Path {
+        &self.0.settings.data_root
+    }
+
+    /// Leaves the data root in order. Call it when nobody asks for anything any more; what was given up a moment ago is
+    /// waited for.
+    ///
+    /// # Errors
+    /// Those of the stores. What was acknowledged is durable all the same.
+    pub async fn close(&self) -> Result<()> {
+        let start = std::time::Instant::now();
+        while !self.0.leases.held().is_empty() && start.elapsed() < LAST_LEASES {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        collect::collect_postponed(&self.0.publisher).await?;
+        self.0.leases.end().await?;
+        self.0.stores.blobs.close().await?;
+        self.0.stores.metadata.close().await
+    }
+
+    /// Runs work that blocks off the runtime's threads.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.0.clone();
+        offload(move || work(&inner)).await
+    }
+}

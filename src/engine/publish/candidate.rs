@@ -1,0 +1,42 @@
+//! What is offered for publishing.
+
+use std::sync::Arc;
+
+use crate::domain::manifest::Document;
+use crate::domain::{Descriptor, Digest, Reference};
+
+/// An image that is to get a name.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The name; absent for an image that is kept under its digest.
+    pub name: Option<Reference>,
+    /// What the name will point at.
+    pub target: Descriptor,
+    /// The indexes and manifests of the image that came with it, each with its digest. Those that were here before are in
+    /// the catalog.
+    pub documents: Arc<[(Digest, Arc<Document>)]>,
+    pub evidence: Evidence,
+    pub origin: Origin,
+}
+
+/// What is known of the signatures and attestations about an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// All that there is: the digests of the documents that hold it, besides those that the image's index names.
+    Complete(Vec<Digest>),
+    /// There may be more than is known, and why.
+    Unknown(String),
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was pulled from this repository, named with its registry.
+    Registry(String),
+    /// It was in an archive.
+    Archive,
+    /// It was made of a root file system.
+    RootFilesystem,
+    /// It is here, and gets a further name.
+    Local,
+}

@@ -1,0 +1,121 @@
+//! The publisher: what verbs ask for a change.
+
+use std::sync::{Arc, Weak};
+
+use super::admission::{Admission, Admitted};
+use super::decision::{Decision, Publication, View};
+use super::event_log::Events;
+use super::report::{self, Report};
+use super::shared::Shared;
+use super::writer::{WeakWriter, Writer};
+use super::{follow, names};
+use crate::domain::{Error, Kind, Result};
+use crate::engine::catalog::{Catalog, State};
+use crate::engine::gc::parents::ParentIndex;
+use crate::engine::leases::Leases;
+use crate::store::Stores;
+
+/// The one way to change what is kept. Clones are handles to the same one.
+#[derive(Clone)]
+pub(in crate::engine) struct Publisher {
+    pub(super) shared: Arc<Shared>,
+    writer: Writer,
+}
+
+/// A publisher that ends when nobody else holds it.
+pub(in crate::engine) struct WeakPublisher {
+    shared: Weak<Shared>,
+    writer: WeakWriter,
+}
+
+impl WeakPublisher {
+    /// The publisher, if somebody holds it.
+    pub(in crate::engine) fn upgrade(&self) -> Option<Publisher> {
+        Some(Publisher { shared: self.shared.upgrade()?, writer: self.writer.upgrade()? })
+    }
+}
+
+impl Publisher {
+    /// Starts the writer. Must be called on a runtime.
+    pub(in crate::engine) fn start(
+        stores: Stores,
+        catalog: Arc<Catalog>,
+        leases: Leases,
+        events: Arc<Events>,
+        admissions: Vec<Arc<dyn Admission>>,
+    ) -> Result<Self> {
+        let (parents, runtime) = (ParentIndex::default(), tokio::runtime::Handle::current());
+        let shared = Arc::new(Shared { stores, catalog, parents, leases, events, admissions, runtime });
+        let writer = Writer::start(shared.clone())?;
+        follow::start(&shared, &writer);
+        Ok(Self { shared, writer })
+    }
+
+    /// Sets the names of what was admitted, with everything that comes along, in one step. What the names pointed at before
+    /// is kept under its digest where it has no other name.
+    ///
+    /// # Errors
+    /// `Unavailable` where content that the image needs was removed meanwhile.
+    pub(in crate::engine) async fn publish(&self, admitted: Admitted, publication: Publication) -> Result<()> {
+        self.publish_if(admitted, publication, |_| Ok(true)).await.map(drop)
+    }
+
+    /// The same if a condition holds for the state that the commit is made on; whether it did.
+    pub(in crate::engine) async fn publish_if(
+        &self,
+        admitted: Admitted,
+        publication: Publication,
+        mut condition: impl FnMut(&State) -> Result<bool> + Send + 'static,
+    ) -> Result<bool> {
+        let mut publication = Some(publication);
+        let decide = move |view: &View<'_>| {
+            if !condition(view.state)? {
+                return Ok((Decision::nothing(Report::Nothing), false));
+            }
+            let publication = publication.as_mut().ok_or_else(|| Error::internal("publishing failed", "no content"))?;
+            if let Some(lost) = publication.needs.iter().find(|digest| view.state.blob(digest).is_none()) {
+                let text = format!("content {lost} was removed in the meantime: try again");
+                return Err(Error::new(Kind::Unavailable, text));
+            }
+            Ok((names::decide(view, &admitted, publication), true))
+        };
+        self.writer.ask(decide).await
+    }
+
+    /// Makes a change that sets no name, decided on the state that the commit is made on. The decision is made again where
+    /// another engine has changed something meanwhile.
+    pub(in crate::engine) async fn change<T: Send + 'static>(
+        &self,
+        decide: impl FnMut(&View<'_>) -> Result<(Decision, T)> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.ask(decide).await
+    }
+
+    /// The same for a change that depends on everything, such as a collection: nothing is committed together with it.
+    pub(in crate::engine) async fn change_alone<T: Send + 'static>(
+        &self,
+        decide: impl FnMut(&View<'_>) -> Result<(Decision, T)> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.ask_alone(decide).await
+    }
+
+    /// Tells of something that changed nothing.
+    pub(in crate::engine) fn report(&self, report: Report) {
+        report::tell(&self.shared.events, &self.shared.catalog.state(), &report);
+    }
+
+    pub(in crate::engine) fn downgrade(&self) -> WeakPublisher {
+        WeakPublisher { shared: Arc::downgrade(&self.shared), writer: self.writer.downgrade() }
+    }
+
+    /// The leases of this engine's operations.
+    pub(in crate::engine) fn leases(&self) -> &Leases {
+        &self.shared.leases
+    }
+
+    /// The stores that are changed.
+    pub(in crate::engine) fn stores(&self) -> &Stores {
+        &self.shared.stores
+    }
+}
+

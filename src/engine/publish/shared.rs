@@ -1,0 +1,22 @@
+//! What publishing works on.
+
+use std::sync::Arc;
+
+use super::admission::Admission;
+use super::event_log::Events;
+use crate::engine::catalog::Catalog;
+use crate::engine::gc::parents::ParentIndex;
+use crate::engine::leases::Leases;
+use crate::store::Stores;
+
+/// The stores, what follows them in memory, and who decides and listens.
+pub(super) struct Shared {
+    pub(super) stores: Stores,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) parents: ParentIndex,
+    pub(super) leases: Leases,
+    pub(super) events: Arc<Events>,
+    pub(super) admissions: Vec<Arc<dyn Admission>>,
+    /// Where work goes on that nobody waits for.
+    pub(super) runtime: tokio::runtime::Handle,
+}

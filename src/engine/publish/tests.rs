@@ -1,0 +1,1 @@
+//! Who decides, and what becomes of a denial.

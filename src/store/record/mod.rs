@@ -1,0 +1,68 @@
+//! Records: what is kept of blobs and names beside the blobs' bytes, and the bytes that records are stored as.
+//!
+//! A stored record begins with its version. What a version means never changes: a record that needs to say more gets a
+//! further version, and the older ones are read as before, so that an additive change needs no migration. The stored form
+//! is defined here alone (`stored.rs`); domain types can change without it.
+
+mod stored;
+
+use crate::domain::{Descriptor, Result, StringMap};
+
+/// What is kept of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobRecord {
+    /// Bytes.
+    pub size: u64,
+    /// When it arrived, in nanoseconds since the Unix epoch.
+    pub created_at: i64,
+}
+
+/// What an image name points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameRecord {
+    pub target: Descriptor,
+    /// Nanoseconds since the Unix epoch.
+    pub created_at: i64,
+    /// When the name was last set, in nanoseconds since the Unix epoch.
+    pub updated_at: i64,
+    /// What clients have noted beside the name.
+    pub labels: StringMap,
+    /// Why the name may point there; absent where no rule was asked.
+    pub verdict: Option<Box<Verdict>>,
+}
+
+impl NameRecord {
+    /// A record of a name that is set at a moment, in nanoseconds since the Unix epoch.
+    pub fn new(target: Descriptor, now: i64) -> Self {
+        Self { target, created_at: now, updated_at: now, labels: StringMap::default(), verdict: None }
+    }
+}
+
+/// A decision that let an image in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The rule that decided.
+    pub rule: String,
+    /// Why it decided so.
+    pub reason: String,
+    /// Nanoseconds since the Unix epoch.
+    pub decided_at: i64,
+}
+
+/// The repositories that an image was pulled from, each with its registry (and port), in the order of first pulls.
+pub type Sources = Vec<String>;
+
+/// A record that a store keeps as bytes.
+pub trait Record: Sized {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// `Internal` where it cannot be encoded.
+    fn encode(&self) -> Result<Vec<u8>>;
+
+    /// Reads what [`Record::encode`] wrote, in this version of Loadline or an older one.
+    ///
+    /// # Errors
+    /// `DataLoss` where the bytes are no such record, or one of a version that is not known here.
+    fn decode(bytes: &[u8]) -> Result<Self>;
+}

@@ -233,9 +233,9 @@ impl Hasher {
     pub fn finish_as(self, expected: Option<&Digest>) -> super::Result<Digest> {
         let digest = self.finish();
         match expected {
-            Some(expected) if *expected != digest => Err(super::Error::invalid(format!(
-                "content of {expected} does not match its digest: it is {digest}"
-            ))),
+            Some(expected) if *expected != digest => {
+                Err(super::Error::invalid(format!("content of {expected} does not match its digest: it is {digest}")))
+            }
             _ => Ok(digest),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::io::{self, BufReader, Read};
 
+use super::blobs::Blob;
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
-use super::inspect::lacks_platform;
-use super::blobs::Blob;
 use super::core::{Engine, Inner};
+use super::inspect::lacks_platform;
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result};

@@ -10,7 +10,7 @@ use super::catalog::Catalog;
 use super::downloads::Downloads;
 use super::gc::collect;
 use super::leases::Leases;
-use super::publish::{AdmitAll, Admission, Events, Publisher};
+use super::publish::{Admission, AdmitAll, Events, Publisher};
 use super::stream::pieces::Spare;
 use super::uploads::Uploads;
 use crate::domain::Result;

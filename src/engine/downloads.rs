@@ -1,8 +1,8 @@
 //! Blobs on their way in: each is fetched once, however many pulls wait for it.
 //!
-//! A blob's download is a *flight*: a task of its own that lives for as long as a pull waits for it. Pulls that need a blob
-//! which is on its way from the same registry join its flight. Flights are told apart by registry, so that no registry can
-//! hold up what another one would serve.
+//! A download is a task of its own that lives for as long as a pull waits for it. Pulls that need a blob which is on its
+//! way from the same registry join its download. Downloads are told apart by registry, so that no registry can hold up what
+//! another one would serve.
 //!
 //! What a download leaves that is given up or breaks off is set aside in the store, and the next one goes on from there. Only
 //! the digest of the whole tells whether that was right: where it is not, all of it is fetched anew.
@@ -24,9 +24,9 @@ use crate::store::blocking::wait;
 use crate::store::{BlobStore, IngestRequest, Staged};
 
 /// Bytes that are handed to the disk at a time.
-const PIECE: usize = 512 << 10;
+const WRITE_SIZE: usize = 512 << 10;
 
-/// Pieces of one blob that wait for the disk.
+/// Chunks of one blob that wait for the disk.
 const WAITING: usize = 3;
 
 /// How often in a row a download may break off before it is given up.
@@ -42,7 +42,7 @@ const HEADWAY: u64 = 1 << 20;
 pub(in crate::engine) struct Downloads {
     blobs: Arc<dyn BlobStore>,
     permits: Arc<Semaphore>,
-    flights: Mutex<HashMap<Key, Weak<Flight>>>,
+    running: Mutex<HashMap<Key, Weak<Download>>>,
 }
 
 /// What is fetched from where.
@@ -54,7 +54,7 @@ pub(super) struct Key {
 }
 
 /// A download that is under way or has ended. It is given up when nobody holds it any more.
-pub(super) struct Flight {
+pub(super) struct Download {
     key: Key,
     downloads: Arc<Downloads>,
     state: watch::Receiver<State>,
@@ -65,19 +65,19 @@ pub(super) struct Flight {
 #[derive(Clone)]
 enum State {
     Receiving(u64),
-    Done(Arc<Fetched>),
+    Done(Arc<Received>),
     Failed(Arc<Error>),
 }
 
 /// A blob that was fetched and checked. If no pull places it, it is kept as a partial.
-pub(super) struct Fetched {
+pub(super) struct Received {
     pub(super) size: u64,
     /// Where it is. Pulls that share it place it in turn, so that the first does and the others find it placed.
-    pub(super) state: tokio::sync::Mutex<FetchedState>,
+    pub(super) state: tokio::sync::Mutex<ReceivedState>,
 }
 
 /// Where a blob is that was fetched.
-pub(super) enum FetchedState {
+pub(super) enum ReceivedState {
     /// No pull has placed it yet.
     Staged(Staged),
     /// It is in the store, and may not be recorded yet.
@@ -86,9 +86,9 @@ pub(super) enum FetchedState {
     Lost,
 }
 
-impl Drop for Fetched {
+impl Drop for Received {
     fn drop(&mut self) {
-        if let FetchedState::Staged(staged) = std::mem::replace(self.state.get_mut(), FetchedState::Lost)
+        if let ReceivedState::Staged(staged) = std::mem::replace(self.state.get_mut(), ReceivedState::Lost)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn_blocking(move || staged.set_aside());
@@ -97,59 +97,59 @@ impl Drop for Fetched {
 }
 
 /// How a pull gets at a blob.
-pub(super) enum Boarding {
+pub(super) enum Start {
     /// It is in the store.
-    Here,
+    Stored,
     /// It is on its way, and was before this pull asked for it.
-    Joined(Arc<Flight>),
+    Joined(Arc<Download>),
     /// It is on its way because this pull asked for it.
-    Started(Arc<Flight>),
+    Started(Arc<Download>),
 }
 
 impl Downloads {
     /// Downloads into a store, at most `limit` at a time.
     pub(in crate::engine) fn new(blobs: Arc<dyn BlobStore>, limit: usize) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Self { blobs, permits, flights: Mutex::default() })
+        Arc::new(Self { blobs, permits, running: Mutex::default() })
     }
 
-    /// Joins the flight of a blob or starts one. `is_here` tells whether the blob is in the store already.
-    pub(super) fn board(
+    /// Joins the download of a blob or starts one. `is_here` tells whether the blob is in the store already.
+    pub(super) fn join_or_start(
         self: &Arc<Self>,
         key: Key,
         repository: &Repository,
         descriptor: &Descriptor,
         is_here: impl FnOnce() -> bool,
-    ) -> Boarding {
-        let mut flights = self.flights.lock();
-        if let Some(flight) = flights.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.has_failed()) {
-            return Boarding::Joined(flight);
+    ) -> Start {
+        let mut running = self.running.lock();
+        if let Some(download) = running.get(&key).and_then(Weak::upgrade).filter(|download| !download.has_failed()) {
+            return Start::Joined(download);
         }
-        // In this order: pulls leave a flight only when what it brought is in the store.
+        // In this order: pulls let go of a download only when what it brought is in the store.
         if is_here() {
-            return Boarding::Here;
+            return Start::Stored;
         }
         let (sender, state) = watch::channel(State::Receiving(0));
         let work = fetch(self.blobs.clone(), self.permits.clone(), repository.clone(), descriptor.clone(), sender);
         let task = tokio::spawn(work).abort_handle();
-        let flight = Arc::new(Flight { key: key.clone(), downloads: self.clone(), state, task });
-        flights.insert(key, Arc::downgrade(&flight));
-        Boarding::Started(flight)
+        let download = Arc::new(Download { key: key.clone(), downloads: self.clone(), state, task });
+        running.insert(key, Arc::downgrade(&download));
+        Start::Started(download)
     }
 }
 
-impl Drop for Flight {
+impl Drop for Download {
     fn drop(&mut self) {
         self.task.abort();
-        let mut flights = self.downloads.flights.lock();
-        // A flight that failed may have been followed by another.
-        if flights.get(&self.key).is_some_and(|known| std::ptr::eq(known.as_ptr(), self)) {
-            flights.remove(&self.key);
+        let mut running = self.downloads.running.lock();
+        // A download that failed may have been followed by another.
+        if running.get(&self.key).is_some_and(|known| std::ptr::eq(known.as_ptr(), self)) {
+            running.remove(&self.key);
         }
     }
 }
 
-impl Flight {
+impl Download {
     fn has_failed(&self) -> bool {
         let ended = self.state.has_changed().is_err();
         match &*self.state.borrow() {
@@ -160,13 +160,13 @@ impl Flight {
     }
 
     /// Waits for the end; `progress` is told how many bytes have arrived.
-    pub(super) async fn landed(&self, mut progress: impl FnMut(u64)) -> Result<Arc<Fetched>> {
+    pub(super) async fn finished(&self, mut progress: impl FnMut(u64)) -> Result<Arc<Received>> {
         let mut state = self.state.clone();
         loop {
             match &*state.borrow_and_update() {
                 State::Receiving(0) => {}
                 State::Receiving(bytes) => progress(*bytes),
-                State::Done(fetched) => return Ok(fetched.clone()),
+                State::Done(received) => return Ok(received.clone()),
                 State::Failed(error) => {
                     return Err(Error::new(error.kind(), error.public().to_owned()).with_cause(error.chain()));
                 }
@@ -191,14 +191,14 @@ async fn fetch(
     state.send_replace(match result {
         Ok(staged) => {
             let size = staged.size;
-            State::Done(Arc::new(Fetched { size, state: tokio::sync::Mutex::new(FetchedState::Staged(staged)) }))
+            State::Done(Arc::new(Received { size, state: tokio::sync::Mutex::new(ReceivedState::Staged(staged)) }))
         }
         Err(error) => State::Failed(Arc::new(error)),
     });
 }
 
 /// What the network tells the disk.
-enum Piece {
+enum Chunk {
     Bytes(Bytes),
     /// All bytes were there. Where the channel closes without it, the blob is not whole.
     End,
@@ -240,16 +240,16 @@ async fn carry(
     state: &watch::Sender<State>,
     resume: bool,
 ) -> Result<Written> {
-    let (pieces, arriving) = mpsc::channel(WAITING);
+    let (chunks, arriving) = mpsc::channel(WAITING);
     let (begun, beginning) = oneshot::channel();
     let (blobs, blob) = (blobs.clone(), descriptor.clone());
     let writer = tokio::task::spawn_blocking(move || write(blobs.as_ref(), &blob, resume, begun, arriving));
     let received = match beginning.await {
-        Ok(from) => receive(repository, descriptor, from, &pieces, state).await,
+        Ok(from) => receive(repository, descriptor, from, &chunks, state).await,
         // The disk has failed already.
         Err(_) => Ok(()),
     };
-    drop(pieces);
+    drop(chunks);
     let written = writer.await.map_err(|e| Error::internal("writing content was stopped", e))?;
     // Where both failed, one is the reason for the other: the disk's own failure, or else the network's.
     match (received, written) {
@@ -264,7 +264,7 @@ fn write(
     blob: &Descriptor,
     resume: bool,
     begun: oneshot::Sender<u64>,
-    mut pieces: mpsc::Receiver<Piece>,
+    mut chunks: mpsc::Receiver<Chunk>,
 ) -> Result<Written> {
     let request = IngestRequest {
         reference: format!("pull {}", blob.digest),
@@ -276,9 +276,9 @@ fn write(
     let from = ingest.offset();
     let _ = begun.send(from);
     loop {
-        match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => wait(ingest.write(&bytes))?,
-            Some(Piece::End) => match wait(ingest.finish()) {
+        match chunks.blocking_recv() {
+            Some(Chunk::Bytes(bytes)) => wait(ingest.write(&bytes))?,
+            Some(Chunk::End) => match wait(ingest.finish()) {
                 Err(error) if from > 0 => return Ok(Written::Spoilt(error)),
                 finished => return finished.map(Written::Good),
             },
@@ -295,10 +295,10 @@ async fn receive(
     repository: &Repository,
     descriptor: &Descriptor,
     from: u64,
-    pieces: &mpsc::Sender<Piece>,
+    chunks: &mpsc::Sender<Chunk>,
     state: &watch::Sender<State>,
 ) -> Result<()> {
-    let mut blob = Receiving { descriptor, pieces, state, buffer: BytesMut::new(), received: from };
+    let mut blob = Receiving { descriptor, chunks, state, buffer: BytesMut::new(), received: from };
     let (mut failures, mut headway) = (0, from);
     while blob.received < descriptor.size {
         let Err(error) = blob.attempt(repository).await else { break };
@@ -319,14 +319,14 @@ async fn receive(
         tokio::time::sleep(BACKOFF * 2u32.pow(failures - 1)).await;
     }
     blob.flush().await;
-    let _ = pieces.send(Piece::End).await;
+    let _ = chunks.send(Chunk::End).await;
     Ok(())
 }
 
 /// A blob that is being received.
 struct Receiving<'a> {
     descriptor: &'a Descriptor,
-    pieces: &'a mpsc::Sender<Piece>,
+    chunks: &'a mpsc::Sender<Chunk>,
     state: &'a watch::Sender<State>,
     buffer: BytesMut,
     received: u64,
@@ -354,11 +354,11 @@ impl Receiving<'_> {
             }
             self.received += chunk.len() as u64;
             // Large chunks go as they are, small ones are gathered.
-            let done = if self.buffer.is_empty() && chunk.len() >= PIECE / 8 {
+            let done = if self.buffer.is_empty() && chunk.len() >= WRITE_SIZE / 8 {
                 self.send(chunk).await
             } else {
                 self.buffer.extend_from_slice(&chunk);
-                self.buffer.len() < PIECE || self.flush().await
+                self.buffer.len() < WRITE_SIZE || self.flush().await
             };
             if !done {
                 return Ok(());
@@ -378,12 +378,12 @@ impl Receiving<'_> {
         if self.buffer.is_empty() {
             return true;
         }
-        let piece = std::mem::take(&mut self.buffer).freeze();
-        self.send(piece).await
+        let chunk = std::mem::take(&mut self.buffer).freeze();
+        self.send(chunk).await
     }
 
-    async fn send(&mut self, piece: Bytes) -> bool {
-        let sent = self.pieces.send(Piece::Bytes(piece)).await.is_ok();
+    async fn send(&mut self, chunk: Bytes) -> bool {
+        let sent = self.chunks.send(Chunk::Bytes(chunk)).await.is_ok();
         self.state.send_replace(State::Receiving(self.received));
         sent
     }

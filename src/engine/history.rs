@@ -2,8 +2,8 @@
 
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
-use super::inspect::lacks_platform;
 use super::core::{Engine, Inner};
+use super::inspect::lacks_platform;
 use crate::domain::image::{HistoryItem, ManifestSummary};
 use crate::domain::platform::Matcher;
 use crate::domain::{Platform, Result};

@@ -132,7 +132,8 @@ impl Leases {
     }
 
     async fn tell(&self, has_lease: &mut bool, untold: &HashMap<Digest, bool>) -> Result<()> {
-        let some = |held: bool| untold.iter().filter(|(_, is)| **is == held).map(|(digest, _)| digest.clone()).collect();
+        let some =
+            |held: bool| untold.iter().filter(|(_, is)| **is == held).map(|(digest, _)| digest.clone()).collect();
         let (added, dropped): (Vec<Digest>, Vec<Digest>) = (some(true), some(false));
         let Shared { store, id, .. } = self.0.as_ref();
         if *has_lease {

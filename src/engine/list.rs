@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::core::Engine;
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
 use super::catalog::{ListEntry, Snapshot, State, summarize};
+use super::core::Engine;
 use crate::domain::filter::Filters;
 use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, Reference, Result};

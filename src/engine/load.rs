@@ -116,12 +116,8 @@ impl Sink for Loading<'_> {
     }
 
     fn take(&mut self, expected: Option<&Digest>, size: u64, content: &mut dyn Read) -> Result<Digest> {
-        let request = IngestRequest {
-            reference: "load".to_owned(),
-            total: size,
-            expected: expected.cloned(),
-            resume: false,
-        };
+        let request =
+            IngestRequest { reference: "load".to_owned(), total: size, expected: expected.cloned(), resume: false };
         let mut ingest = wait(self.inner.stores.blobs.ingest(request))?;
         loop {
             match content.read(&mut self.buffer) {

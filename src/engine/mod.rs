@@ -40,7 +40,7 @@ pub use import::{ImportEvent, ImportRequest};
 pub use list::{ListQuery, ListedImage, Listing};
 pub use load::{LoadEvent, LoadOptions};
 pub use prune::Pruned;
-pub use publish::{AdmitAll, Admission, Admitted, Candidate, Denial, EventQuery, Evidence, Origin, Verdict};
+pub use publish::{Admission, AdmitAll, Admitted, Candidate, Denial, EventQuery, Evidence, Origin, Verdict};
 pub use pull::{BlobState, PullEvent, PullRequest};
 pub use push::{PushEvent, PushRequest, UploadState};
 pub use remote::RemoteImage;

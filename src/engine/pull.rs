@@ -13,16 +13,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::catalog::resolve::find_named;
 use super::core::{Engine, Inner, PullAttestations};
+use super::inspect::lacks_platform;
 use super::leases::Lease;
 use super::publish::{Admitted, Candidate, Evidence, Origin, Report};
-use super::catalog::resolve::find_named;
-use super::inspect::lacks_platform;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG};
 use crate::domain::platform::Matcher;
 use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential, Repository};
-use blobs::{Landed, Loader};
+use blobs::{FetchedBlob, Loader};
 use publish::Gathered;
 use walk::{Documents, Selection};
 
@@ -164,13 +164,13 @@ impl Pulling {
         }
         let selection = self.select(&target).await?;
         let loader = self.loader(&name);
-        let mut landed = Vec::new();
+        let mut fetched = Vec::new();
         if selection.is_single && self.request.platform.is_some() {
-            landed.extend(self.check_platform(&name, &selection, &loader).await?);
+            fetched.extend(self.check_platform(&name, &selection, &loader).await?);
         }
         let tag = name.tag().map_or_else(|| name.to_string(), str::to_owned);
         self.tell(PullEvent::From { path: name.path().to_owned(), tag }).await;
-        let shown = selection.blobs.iter().any(|blob| !loader.is_here(blob)) || !landed.is_empty();
+        let shown = selection.blobs.iter().any(|blob| !loader.is_here(blob)) || !fetched.is_empty();
         if shown {
             for layer in selection.blobs.iter().filter(|blob| blob.media_type.is_layer()) {
                 self.tell_blob(layer, BlobState::Waiting).await;
@@ -193,14 +193,14 @@ impl Pulling {
                 (admitted, blobs, evidence)
             }
         };
-        landed.extend(blobs);
-        landed.extend(evidence.blobs);
+        fetched.extend(blobs);
+        fetched.extend(evidence.blobs);
         let digest = target.digest.clone();
         let layers: Vec<Descriptor> = match shown {
             true => selection.blobs.iter().filter(|blob| blob.media_type.is_layer()).cloned().collect(),
             false => Vec::new(),
         };
-        self.publish(admitted, name.clone(), target, selection, landed, evidence.referrers, before.as_ref()).await?;
+        self.publish(admitted, name.clone(), target, selection, fetched, evidence.referrers, before.as_ref()).await?;
         for layer in &layers {
             self.tell_blob(layer, BlobState::Complete).await;
         }
@@ -215,17 +215,21 @@ impl Pulling {
     }
 
     /// Whether an image without an index is for the platform that was asked for.
-    async fn check_platform(&self, name: &Reference, selection: &Selection, loader: &Loader) -> Result<Vec<Landed>> {
+    async fn check_platform(
+        &self,
+        name: &Reference,
+        selection: &Selection,
+        loader: &Loader,
+    ) -> Result<Vec<FetchedBlob>> {
         let Some(config) = selection.blobs.first().filter(|blob| blob.media_type.is_config()).cloned() else {
             return Ok(Vec::new());
         };
-        let mut landed = loader.fetch_all(std::slice::from_ref(&config), 1, false).await?;
-        let fetched = landed.pop();
+        let fetched = loader.fetch_all(std::slice::from_ref(&config), 1, false).await?.pop();
         let (summary, fetched) = self
             .engine
             .blocking(move |inner| {
                 let bytes = match &fetched {
-                    Some(landed) => inner.read_landed(landed, MAX_CONFIG)?,
+                    Some(fetched) => inner.read_fetched(fetched, MAX_CONFIG)?,
                     None => inner.read_whole(&config.digest, MAX_CONFIG)?,
                 };
                 Ok((ConfigSummary::decode(&bytes)?, fetched))
@@ -258,7 +262,7 @@ impl Pulling {
         name: Reference,
         target: Descriptor,
         selection: Selection,
-        blobs: Vec<Landed>,
+        blobs: Vec<FetchedBlob>,
         referrers: Vec<Descriptor>,
         before: Option<&Digest>,
     ) -> Result<()> {

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::catalog::resolve::find_named;
 use super::core::Engine;
 use super::publish::Report;
-use super::catalog::resolve::find_named;
 use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Reference, Result};
 use crate::registry::{Access, Credential};
 use contents::Contents;

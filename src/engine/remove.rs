@@ -101,7 +101,11 @@ impl Engine {
             Ok((Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, Report::Nothing, manifest))
         };
         let (collected, manifest) = sweep(&self.0.publisher, choose).await?;
-        Ok(Some(manifest).filter(|manifest| collected.blobs.contains(manifest)).map(Removed::Content).into_iter().collect())
+        Ok(Some(manifest)
+            .filter(|manifest| collected.blobs.contains(manifest))
+            .map(Removed::Content)
+            .into_iter()
+            .collect())
     }
 }
 

@@ -14,10 +14,10 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::resolve::resolve;
 use super::catalog::{State, name_reference};
-use super::stream::pieces::{self, Spare};
 use super::core::{Engine, Inner};
 use super::leases::Lease;
 use super::publish::Report;
+use super::stream::pieces::{self, Spare};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};

@@ -96,9 +96,8 @@ mod tests {
     async fn work_is_done_where_its_caller_may_wait() {
         let here = thread().unwrap();
         assert_ne!(offload(thread).await.unwrap(), here);
-        let (own, done) = tokio::task::spawn_blocking(|| (thread().unwrap(), wait(offload(thread)).unwrap()))
-            .await
-            .unwrap();
+        let (own, done) =
+            tokio::task::spawn_blocking(|| (thread().unwrap(), wait(offload(thread)).unwrap())).await.unwrap();
         assert_eq!(own, done);
         assert!(!is_allowed());
     }

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::CheckDepth;
 use super::content::{Reading, in_parallel};
 use super::finding::Fault;
 use super::run::{Check, Found, Sound, unreadable};
-use super::CheckDepth;
 use crate::domain::{Digest, Kind, Result};
 use crate::store::{BlobRecord, ObjectFile, RecordKind};
 
@@ -68,8 +68,7 @@ impl Check<'_> {
         for (Job { digest, size, record }, result) in jobs.into_iter().zip(results) {
             match result {
                 Ok(actual) if actual == digest => {
-                    let right =
-                        BlobRecord { size, created_at: record.map_or(self.now, |r| r.created_at) };
+                    let right = BlobRecord { size, created_at: record.map_or(self.now, |r| r.created_at) };
                     if record != Some(right) {
                         self.repair.blobs.push((digest.clone(), right));
                     }

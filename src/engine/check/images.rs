@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::stream::whole::read_whole;
 use super::super::catalog::is_dangling;
+use super::super::stream::whole::read_whole;
 use super::finding::Fault;
 use super::options::CheckDepth;
 use super::run::{Check, Found, Sound, unreadable};
@@ -41,7 +41,9 @@ impl Check<'_> {
             };
             parsed.configs.insert(digest.clone(), right);
         }
-        for digest in unreadable(&found.inventory.unreadable, RecordKind::Document).filter(|digest| sound.contains_key(digest)) {
+        for digest in
+            unreadable(&found.inventory.unreadable, RecordKind::Document).filter(|digest| sound.contains_key(digest))
+        {
             if let Some((_, document)) = self.parse(&digest, &KINDS)? {
                 self.repair.changes.documents.push((digest.clone(), document.clone()));
                 parsed.documents.insert(digest, document);
@@ -161,7 +163,8 @@ impl Check<'_> {
 
     fn complete_config(&mut self, digest: Digest, parsed: &mut Parsed) -> Result<()> {
         // One that cannot be parsed is kept without its details.
-        let summary = self.bytes(&digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()).map(Arc::new);
+        let summary =
+            self.bytes(&digest, MAX_CONFIG)?.and_then(|bytes| ConfigSummary::decode(&bytes).ok()).map(Arc::new);
         let Some(summary) = summary else { return Ok(()) };
         if !self.repair.unreadable.iter().any(|record| record.key == digest.to_string()) {
             self.note(Fault::WrongDocument, &digest, "what it says was not recorded", PARSED_AGAIN);

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::super::stream::whole::read_whole;
 use super::super::catalog::Catalog;
 use super::super::catalog::tree::Tree;
+use super::super::stream::whole::read_whole;
 use super::content::{Reading, in_parallel};
 use super::finding::Fault;
 use super::run::Check;

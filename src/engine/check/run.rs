@@ -136,7 +136,13 @@ pub(super) struct Check<'a> {
 
 impl Check<'_> {
     /// Notes something that is not as it should be.
-    pub(super) fn note(&mut self, fault: Fault, subject: impl ToString, detail: impl Into<String>, remedy: Option<&'static str>) {
+    pub(super) fn note(
+        &mut self,
+        fault: Fault,
+        subject: impl ToString,
+        detail: impl Into<String>,
+        remedy: Option<&'static str>,
+    ) {
         let is_leftover = match fault {
             Fault::AbandonedIngest | Fault::UnreferencedBlob | Fault::Unclean => true,
             // The next start after a crash removes them.
@@ -184,7 +190,9 @@ impl Check<'_> {
                 RecordKind::Document => ("a parsed document", "dropped, and parsed again where the blob is sound"),
                 RecordKind::Config => ("a parsed configuration", "dropped, and parsed again where the blob is sound"),
                 RecordKind::Sources => ("where an image was pulled from", "dropped"),
-                RecordKind::Name => ("what a name points at", "dropped; images without a name are kept under their digests"),
+                RecordKind::Name => {
+                    ("what a name points at", "dropped; images without a name are kept under their digests")
+                }
             };
             self.note(Fault::UnreadableRecord, &record.key, format!("{of} cannot be decoded"), Some(remedy));
         }

@@ -50,9 +50,8 @@ pub(in crate::engine) async fn sweep<T: Send + 'static>(
 /// Removes what does not live, of the candidates or of everything.
 pub(in crate::engine) async fn collect(publisher: &Publisher, candidates: Option<Vec<Digest>>) -> Result<Collected> {
     let candidates: Option<HashSet<Digest>> = candidates.map(|candidates| candidates.into_iter().collect());
-    let choose = move |_: &State| {
-        Ok((Sweep { candidates: candidates.clone(), ..Sweep::default() }, Report::Nothing, ()))
-    };
+    let choose =
+        move |_: &State| Ok((Sweep { candidates: candidates.clone(), ..Sweep::default() }, Report::Nothing, ()));
     sweep(publisher, choose).await.map(|(collected, ())| collected)
 }
 

@@ -78,7 +78,6 @@ async fn other_engines_know_what_is_held() {
     assert!(other.held_elsewhere().await.unwrap().is_empty());
 }
 
-
 #[tokio::test(start_paused = true)]
 async fn a_lease_lives_as_long_as_its_engine() {
     let stores = MemoryStore::open();

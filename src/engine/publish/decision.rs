@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::report::Report;
-use crate::domain::manifest::{ConfigSummary, Document};
 use crate::domain::Digest;
+use crate::domain::manifest::{ConfigSummary, Document};
 use crate::engine::catalog::State;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;

@@ -52,7 +52,10 @@ pub(super) fn start(shared: &Arc<Shared>, writer: &Writer) {
             // The writer catches up before whatever is done alone.
             let followed = writer.ask_alone(|_| Ok((Decision::nothing(Report::Nothing), ()))).await;
             if let Err(error) = followed {
-                tracing::warn!(error = error.chain(), "could not follow the changes of other engines; trying again with the next");
+                tracing::warn!(
+                    error = error.chain(),
+                    "could not follow the changes of other engines; trying again with the next"
+                );
             }
         }
     });

@@ -24,7 +24,7 @@ mod report;
 mod shared;
 mod writer;
 
-pub use admission::{AdmitAll, Admission, Admitted, Denial, Verdict};
+pub use admission::{Admission, AdmitAll, Admitted, Denial, Verdict};
 pub use candidate::{Candidate, Evidence, Origin};
 pub(super) use decision::{Content, Decision, Publication, View};
 pub use event_log::EventQuery;

@@ -19,9 +19,10 @@ pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publica
     let Publication { content, pulled_from, report, .. } = publication;
     let Content { blobs, documents, configs } = content.clone();
     let sources = match pulled_from {
-        Some(repository) => {
-            admitted.images().filter_map(|(image, _)| with_source(view.state, &image.target.digest, repository)).collect()
-        }
+        Some(repository) => admitted
+            .images()
+            .filter_map(|(image, _)| with_source(view.state, &image.target.digest, repository))
+            .collect(),
         None => Vec::new(),
     };
     let names = name_changes(view.state, admitted, report, now());

@@ -12,10 +12,8 @@ impl Publisher {
     /// there will be no such commit.
     pub(in crate::engine) async fn place(&self, staged: Vec<Staged>) -> Result<Vec<(Digest, BlobRecord)>> {
         let created_at = now();
-        let records: Vec<(Digest, BlobRecord)> = staged
-            .iter()
-            .map(|staged| (staged.digest.clone(), BlobRecord { size: staged.size, created_at }))
-            .collect();
+        let records: Vec<(Digest, BlobRecord)> =
+            staged.iter().map(|staged| (staged.digest.clone(), BlobRecord { size: staged.size, created_at })).collect();
         self.leases().flush().await?;
         if let Err(error) = self.stores().blobs.place(staged).await {
             self.discard(records.into_iter().map(|(digest, _)| digest).collect()).await;
@@ -42,9 +40,8 @@ impl Publisher {
             return;
         }
         let decided = self.change_alone(move |view| {
-            let nobody_needs = |digest: &&Digest| {
-                view.state.blob(digest).is_none() && !view.held_elsewhere.contains(*digest)
-            };
+            let nobody_needs =
+                |digest: &&Digest| view.state.blob(digest).is_none() && !view.held_elsewhere.contains(*digest);
             let unneeded = blobs.iter().filter(nobody_needs).cloned().collect();
             // Whoever holds one of them has placed it as well, or will.
             let condemned = view.leases.condemn_free(unneeded);
@@ -53,7 +50,10 @@ impl Publisher {
         match decided.await {
             Ok(condemned) => self.remove_blobs(condemned).await,
             Err(error) => {
-                tracing::warn!(error = error.chain(), "could not remove blobs of an operation that failed; the next start does");
+                tracing::warn!(
+                    error = error.chain(),
+                    "could not remove blobs of an operation that failed; the next start does"
+                );
             }
         }
     }

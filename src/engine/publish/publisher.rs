@@ -118,4 +118,3 @@ impl Publisher {
         &self.shared.stores
     }
 }
-

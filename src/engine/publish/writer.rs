@@ -5,8 +5,8 @@
 //! are told in the order of commits. Nothing is synced here but the database: blobs are durable before.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;

@@ -7,11 +7,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::super::core::Engine;
-use super::super::downloads::{Boarding, Fetched, Flight, Key};
+use super::super::downloads::{Download, Key, Received, Start};
 use super::{BlobState, PullEvent};
 use crate::domain::{Descriptor, Digest, Error, Kind, Result};
-use crate::registry::Repository;
 use crate::engine::leases::Lease;
+use crate::registry::Repository;
 
 /// How often the progress of one blob is told. What takes less is told of at its end only.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -20,11 +20,11 @@ const PROGRESS: Duration = Duration::from_millis(100);
 const ATTEMPTS: usize = 3;
 
 /// A blob that was fetched.
-pub(super) struct Landed {
+pub(super) struct FetchedBlob {
     pub(super) digest: Digest,
-    pub(super) fetched: Arc<Fetched>,
+    pub(super) received: Arc<Received>,
     /// Held until the blob is in the store, so that who looks for it in between finds it here.
-    _flight: Arc<Flight>,
+    _download: Arc<Download>,
 }
 
 /// Fetches the blobs of one pull.
@@ -44,7 +44,7 @@ impl Loader {
     }
 
     /// Fetches what is not here. The first `needed` blobs must be had; of the rest, what the registry lacks is left out.
-    pub(super) async fn fetch_all(&self, blobs: &[Descriptor], needed: usize, shown: bool) -> Result<Vec<Landed>> {
+    pub(super) async fn fetch_all(&self, blobs: &[Descriptor], needed: usize, shown: bool) -> Result<Vec<FetchedBlob>> {
         // No more than may run at a time stand in the queue, so that pulls take turns.
         let at_once = self.engine.0.settings.max_concurrent_downloads.max(1);
         let fetch = |(at, blob): (usize, Descriptor)| async move {
@@ -59,27 +59,27 @@ impl Loader {
         stream::iter(blobs.iter().cloned().enumerate())
             .map(fetch)
             .buffer_unordered(at_once)
-            .try_filter_map(|landed| async { Ok(landed) })
+            .try_filter_map(|fetched| async { Ok(fetched) })
             .try_collect()
             .await
     }
 
     /// Fetches a blob; `None` where it is here.
-    async fn fetch(&self, blob: &Descriptor, shown: bool) -> Result<Option<Landed>> {
+    async fn fetch(&self, blob: &Descriptor, shown: bool) -> Result<Option<FetchedBlob>> {
         let mut attempts = 0;
         // Before it is joined or begun: whoever places it and fails must not take it away from this pull.
         self.lease.hold_in_advance(&blob.digest);
         loop {
             let key = Key { registry: self.registry.clone(), digest: blob.digest.clone() };
             let is_here = || self.is_here(blob);
-            let boarding = self.engine.0.downloads.board(key, &self.repository, blob, is_here);
-            let (flight, own) = match boarding {
-                Boarding::Here => {
+            let start = self.engine.0.downloads.join_or_start(key, &self.repository, blob, is_here);
+            let (download, own) = match start {
+                Start::Stored => {
                     self.tell(blob, shown, BlobState::Exists).await;
                     return Ok(None);
                 }
-                Boarding::Joined(flight) => (flight, false),
-                Boarding::Started(flight) => (flight, true),
+                Start::Joined(download) => (download, false),
+                Start::Started(download) => (download, true),
             };
             let mut last = Instant::now();
             let progress = |current| {
@@ -90,17 +90,17 @@ impl Loader {
                     let _ = self.events.try_send(PullEvent::Blob { digest: blob.digest.clone(), state });
                 }
             };
-            match flight.landed(progress).await {
-                Ok(fetched) if fetched.size != blob.size => {
+            match download.finished(progress).await {
+                Ok(received) if received.size != blob.size => {
                     let text = format!(
                         "content {} has {} bytes, its descriptor says {}",
-                        blob.digest, fetched.size, blob.size
+                        blob.digest, received.size, blob.size
                     );
                     return Err(Error::invalid(text));
                 }
-                Ok(fetched) => {
+                Ok(received) => {
                     self.tell(blob, shown, BlobState::Downloaded).await;
-                    return Ok(Some(Landed { digest: blob.digest.clone(), fetched, _flight: flight }));
+                    return Ok(Some(FetchedBlob { digest: blob.digest.clone(), received, _download: download }));
                 }
                 // Another pull's download may fail for reasons that are its own: its credential, or its descriptor.
                 Err(error) if own || attempts >= ATTEMPTS => return Err(error),

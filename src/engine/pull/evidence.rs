@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::super::publish::Evidence;
 use super::Pulling;
-use super::blobs::{Landed, Loader};
+use super::blobs::{FetchedBlob, Loader};
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Kind, Result, attestation};
 
@@ -40,7 +40,7 @@ struct Piece {
 #[derive(Default)]
 pub(super) struct FetchedEvidence {
     pub(super) referrers: Vec<Descriptor>,
-    pub(super) blobs: Vec<Landed>,
+    pub(super) blobs: Vec<FetchedBlob>,
     /// Why there may be more; absent where this is all.
     missing: Option<String>,
 }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::super::core::Inner;
-use super::super::downloads::FetchedState;
+use super::super::downloads::ReceivedState;
 use super::super::graph::image_graph::{BlobSource, ImageGraph};
 use super::super::leases::Lease;
 use super::super::publish::{Admitted, Content, Publication, Report};
 use super::super::stream::whole::read_whole;
-use super::blobs::Landed;
+use super::blobs::FetchedBlob;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
 use crate::store::blocking::wait;
 use crate::store::{BlobRecord, IngestRequest, Staged};
@@ -22,7 +22,7 @@ pub(super) struct Gathered<'a> {
     pub(super) target: Descriptor,
     /// The documents that were fetched.
     pub(super) documents: HashMap<Digest, Bytes>,
-    pub(super) blobs: &'a [Landed],
+    pub(super) blobs: &'a [FetchedBlob],
     /// Documents that are evidence about the image.
     pub(super) referrers: Vec<Descriptor>,
     /// What the image cannot do without.
@@ -39,7 +39,7 @@ impl Inner {
         if result.is_err() {
             // Other pulls that share these learn that they are gone before they are.
             for blob in blobs {
-                *wait(blob.fetched.state.lock()) = FetchedState::Lost;
+                *wait(blob.received.state.lock()) = ReceivedState::Lost;
             }
             wait(self.publisher.discard(placed.into_keys().collect()));
         }
@@ -71,14 +71,15 @@ impl Inner {
             let state = self.catalog.state();
             graph.resolve_referrers(|subject| state.blob(subject).is_some());
         }
-        let lost = |digest| Error::new(Kind::Unavailable, format!("content {digest} was lost during the pull: try again"));
+        let lost =
+            |digest| Error::new(Kind::Unavailable, format!("content {digest} was lost during the pull: try again"));
         if let Some(missing) = needed.into_iter().find(|digest| !graph.blobs.contains(digest)) {
             return Err(lost(missing));
         }
-        let (own, needs) = graph.blobs.iter().cloned().partition::<Vec<Digest>, _>(|digest| placed.contains_key(digest));
+        let (own, needs) =
+            graph.blobs.iter().cloned().partition::<Vec<Digest>, _>(|digest| placed.contains_key(digest));
         // What nothing reaches does not stay.
-        let unreached: Vec<Digest> =
-            placed.keys().filter(|digest| !graph.blobs.contains(*digest)).cloned().collect();
+        let unreached: Vec<Digest> = placed.keys().filter(|digest| !graph.blobs.contains(*digest)).cloned().collect();
         let records = own.into_iter().filter_map(|digest| Some((digest.clone(), *placed.get(&digest)?))).collect();
         let publication = Publication {
             content: Content { blobs: records, documents: graph.documents, configs: graph.configs },
@@ -107,28 +108,28 @@ impl Inner {
     fn place_all(
         &self,
         mut staged: Vec<Staged>,
-        blobs: &[Landed],
+        blobs: &[FetchedBlob],
         placed: &mut HashMap<Digest, BlobRecord>,
     ) -> Result<()> {
         // Everybody takes them in the same order, so that nobody waits for one who waits for him.
-        let mut blobs: Vec<&Landed> = blobs.iter().collect();
+        let mut blobs: Vec<&FetchedBlob> = blobs.iter().collect();
         blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
         blobs.dedup_by(|a, b| a.digest == b.digest);
         let created_at = super::super::clock::now();
         let mut taken = Vec::new();
         for blob in blobs {
-            let mut state = wait(blob.fetched.state.lock());
-            match std::mem::replace(&mut *state, FetchedState::Lost) {
-                FetchedState::Staged(content) => {
+            let mut state = wait(blob.received.state.lock());
+            match std::mem::replace(&mut *state, ReceivedState::Lost) {
+                ReceivedState::Staged(content) => {
                     staged.push(content);
                     // It counts as lost until it is placed, also where this panics.
                     taken.push(state);
                 }
-                FetchedState::Placed => {
-                    *state = FetchedState::Placed;
-                    placed.insert(blob.digest.clone(), BlobRecord { size: blob.fetched.size, created_at });
+                ReceivedState::Placed => {
+                    *state = ReceivedState::Placed;
+                    placed.insert(blob.digest.clone(), BlobRecord { size: blob.received.size, created_at });
                 }
-                FetchedState::Lost => {
+                ReceivedState::Lost => {
                     let text = format!("content {} was lost during the pull: try again", blob.digest);
                     return Err(Error::new(Kind::Unavailable, text));
                 }
@@ -136,7 +137,7 @@ impl Inner {
         }
         placed.extend(wait(self.publisher.place(staged))?);
         for mut state in taken {
-            *state = FetchedState::Placed;
+            *state = ReceivedState::Placed;
         }
         Ok(())
     }
@@ -170,13 +171,13 @@ impl BlobSource for PullSource<'_> {
 
 impl Inner {
     /// A small blob that was fetched, whether a pull has placed it by now or not. Blocks.
-    pub(super) fn read_landed(&self, landed: &Landed, limit: u64) -> Result<Vec<u8>> {
-        let state = wait(landed.fetched.state.lock());
+    pub(super) fn read_fetched(&self, fetched: &FetchedBlob, limit: u64) -> Result<Vec<u8>> {
+        let state = wait(fetched.received.state.lock());
         match &*state {
-            FetchedState::Staged(staged) => {
-                read_whole(wait(staged.open())?.as_ref(), limit).map_err(|e| e.context(&landed.digest))
+            ReceivedState::Staged(staged) => {
+                read_whole(wait(staged.open())?.as_ref(), limit).map_err(|e| e.context(&fetched.digest))
             }
-            FetchedState::Placed | FetchedState::Lost => self.read_whole(&landed.digest, limit),
+            ReceivedState::Placed | ReceivedState::Lost => self.read_whole(&fetched.digest, limit),
         }
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 use super::super::core::Engine;
-use super::contents::{Blob, Contents};
 use super::super::uploads::Origins;
+use super::contents::{Blob, Contents};
 use super::{PushEvent, UploadState};
 use crate::domain::manifest::MAX_MANIFEST;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
@@ -29,11 +29,11 @@ pub(super) struct Uploader {
 }
 
 /// What a registry says of a blob.
-enum Found {
+enum Lookup {
     /// It is in the repository.
-    There(UploadState),
+    Present(UploadState),
     /// It is not, and an upload may have been opened for it.
-    Nowhere(Option<UploadSession>),
+    Missing(Option<UploadSession>),
 }
 
 impl Uploader {
@@ -50,8 +50,8 @@ impl Uploader {
         for blob in contents.blobs.iter().filter(|blob| !blob.here && !blob.is_foreign()) {
             let digest = &blob.descriptor.digest;
             match self.find(digest).await? {
-                Found::There(state) => drop(there.insert(digest.clone(), state)),
-                Found::Nowhere(_) => return Ok(Some(digest.clone())),
+                Lookup::Present(state) => drop(there.insert(digest.clone(), state)),
+                Lookup::Missing(_) => return Ok(Some(digest.clone())),
             }
         }
         Ok(None)
@@ -127,15 +127,15 @@ impl Uploader {
             return Ok(());
         }
         let found = match there {
-            Some(state) => Found::There(state),
+            Some(state) => Lookup::Present(state),
             None => self.find(&descriptor.digest).await?,
         };
         let session = match found {
-            Found::There(state) => {
+            Lookup::Present(state) => {
                 self.tell(descriptor, state).await;
                 return Ok(());
             }
-            Found::Nowhere(session) => session,
+            Lookup::Missing(session) => session,
         };
         let permits = &self.engine.0.uploads.permits;
         let _permit = match permits.try_acquire() {
@@ -153,20 +153,20 @@ impl Uploader {
     }
 
     /// Looks for a blob in the repository, and lets the registry take it over from another one.
-    async fn find(&self, digest: &Digest) -> Result<Found> {
+    async fn find(&self, digest: &Digest) -> Result<Lookup> {
         if self.repository.exists(digest).await? {
-            return Ok(Found::There(UploadState::Exists));
+            return Ok(Lookup::Present(UploadState::Exists));
         }
         for origin in self.origins.get(digest).into_iter().flatten() {
             match self.repository.mount(digest, origin).await {
-                Ok(Mounted::Yes) => return Ok(Found::There(UploadState::Mounted(origin.path().to_owned()))),
-                Ok(Mounted::No(Some(session))) => return Ok(Found::Nowhere(Some(session))),
+                Ok(Mounted::Yes) => return Ok(Lookup::Present(UploadState::Mounted(origin.path().to_owned()))),
+                Ok(Mounted::No(Some(session))) => return Ok(Lookup::Missing(Some(session))),
                 Ok(Mounted::No(None)) => {}
                 // The credential may not be good for that repository.
                 Err(error) => tracing::debug!(content.digest = %digest, error = error.chain(), "mounting a blob"),
             }
         }
-        Ok(Found::Nowhere(None))
+        Ok(Lookup::Missing(None))
     }
 
     /// Opens a blob of the store at an offset, again and again, and tells how much of it was taken.

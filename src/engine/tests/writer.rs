@@ -6,8 +6,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
-use crate::store::{BlobStore, IngestRequest, IngestStatus, Staged};
 use crate::store;
+use crate::store::{BlobStore, IngestRequest, IngestStatus, Staged};
 
 /// Blobs on a disk whose syncs and deletions take as long as the test says.
 struct SlowDisk {
@@ -104,8 +104,7 @@ async fn no_tag_waits_for_the_blobs_of_a_load() {
     let (engine, disk, mut calls) = on_slow_disk(1).await;
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
     let loading = engine.clone();
-    let loading =
-        tokio::spawn(async move { load(&loading, LoadOptions::default(), fixture("app-oci.tar")).await });
+    let loading = tokio::spawn(async move { load(&loading, LoadOptions::default(), fixture("app-oci.tar")).await });
     until(&mut calls, "sync").await;
     until(&mut calls, "sync").await;
     engine.tag(LEGACY_ID, &new_name("other:1")).await.unwrap();

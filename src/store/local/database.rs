@@ -287,7 +287,10 @@ fn insert<R: Record>(write: &redb::WriteTransaction, table: Table, records: &[(D
 
 fn digest_of(key: &[u8]) -> Result<Digest> {
     Digest::from_bytes(key).ok_or_else(|| {
-        Error::new(Kind::DataLoss, "the metadata database holds a record under a key that is not a digest: see loadline check")
+        Error::new(
+            Kind::DataLoss,
+            "the metadata database holds a record under a key that is not a digest: see loadline check",
+        )
     })
 }
 

@@ -86,8 +86,10 @@ impl LeaseStore for MemoryLeases {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<HeldLease>>> {
         Box::pin(async move {
-            let held =
-                |(id, lease): (&LeaseId, &Lease)| HeldLease { id: id.clone(), content: lease.content.iter().cloned().collect() };
+            let held = |(id, lease): (&LeaseId, &Lease)| HeldLease {
+                id: id.clone(),
+                content: lease.content.iter().cloned().collect(),
+            };
             Ok(self.live().iter().map(held).collect())
         })
     }

@@ -55,7 +55,9 @@ impl MetadataStore for MemoryMetadata {
             let state = self.state.lock();
             let changed = since.and_then(|since| Some((since, state.journal.since(since)?)));
             let (scope, entries) = match changed {
-                Some((since, keys)) => (ReadScope::Since(since), keys.iter().flat_map(|key| state.entries(key)).collect()),
+                Some((since, keys)) => {
+                    (ReadScope::Since(since), keys.iter().flat_map(|key| state.entries(key)).collect())
+                }
                 None => (ReadScope::All, state.all()),
             };
             let batches: Vec<Result<Vec<Entry>>> = entries.chunks(BATCH).map(|batch| Ok(batch.to_vec())).collect();
@@ -117,7 +119,8 @@ impl State {
 
     fn all(&self) -> Vec<Entry> {
         let blobs = self.blobs.iter().map(|(digest, record)| Entry::Blob(digest.clone(), Some(*record)));
-        let documents = self.documents.iter().map(|(digest, record)| Entry::Document(digest.clone(), Some(record.clone())));
+        let documents =
+            self.documents.iter().map(|(digest, record)| Entry::Document(digest.clone(), Some(record.clone())));
         let configs = self.configs.iter().map(|(digest, record)| Entry::Config(digest.clone(), Some(record.clone())));
         let names = self.names.iter().map(|(name, record)| Entry::Name(name.clone(), Some(record.clone())));
         let sources = self.sources.iter().map(|(digest, record)| Entry::Sources(digest.clone(), Some(record.clone())));

@@ -22,7 +22,7 @@ pub struct Blob {
     /// Bytes.
     pub size: u64,
     reader: Arc<dyn store::Blob>,
-    spare: Arc<pieces::Spare>,
+    buffers: Arc<pieces::BufferPool>,
     _lease: Lease,
 }
 
@@ -47,7 +47,7 @@ impl Blob {
     /// and never has the runtime wait for a disk.
     pub fn stream(self, offset: u64, len: u64, most: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         let end = offset.saturating_add(len).min(self.size);
-        pieces::pieces(self.reader, offset..end, most, self.spare, self._lease)
+        pieces::pieces(self.reader, offset..end, most, self.buffers, self._lease)
     }
 }
 
@@ -115,7 +115,7 @@ impl Inner {
             Some(reader) => reader,
             None => self.stores.blobs.open(digest).await?,
         };
-        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, spare: self.spare.clone(), _lease: lease })
+        Ok(Blob { digest: digest.clone(), size: reader.size(), reader, buffers: self.buffers.clone(), _lease: lease })
     }
 
     /// A small blob as a whole. Blocks.

@@ -11,7 +11,7 @@ use super::downloads::Downloads;
 use super::gc::collect;
 use super::leases::Leases;
 use super::publish::{Admission, AdmitAll, Events, Publisher};
-use super::stream::pieces::Spare;
+use super::stream::pieces::BufferPool;
 use super::uploads::Uploads;
 use crate::domain::Result;
 use crate::registry::{self, Registries};
@@ -76,7 +76,7 @@ pub(super) struct Inner {
     pub(super) registries: Registries,
     pub(super) downloads: Arc<Downloads>,
     pub(super) uploads: Uploads,
-    pub(super) spare: Arc<Spare>,
+    pub(super) buffers: Arc<BufferPool>,
     pub(super) events: Arc<Events>,
 }
 
@@ -126,7 +126,7 @@ impl Engine {
             catalog,
             leases,
             publisher,
-            spare: Arc::default(),
+            buffers: Arc::default(),
             events,
         };
         if inner.stores.metadata.was_interrupted() {

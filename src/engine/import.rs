@@ -3,7 +3,7 @@
 //! The archive becomes the one layer of a new image as it arrives; nothing is visible before its end, and then all of it
 //! is. An import that fails or is given up leaves nothing behind.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::clock::{moment, now};
 use super::core::{Engine, Inner};
 use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
-use super::stream::blocking_reader::PieceReader;
+use super::stream::blocking_reader::blocking_reader;
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::manifest::{ConfigSummary, Document};
@@ -113,7 +113,7 @@ impl Engine {
         archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         events: mpsc::Sender<ImportEvent>,
     ) {
-        let reader = PieceReader::of(archive, &events);
+        let reader = blocking_reader(archive, &events);
         let engine = self.clone();
         tokio::task::spawn_blocking(move || {
             // A decoder that panics must not look like an archive that has come to its end.
@@ -185,7 +185,7 @@ struct ManifestFile<'a> {
 }
 
 impl Inner {
-    fn import(&self, import: Import, archive: PieceReader) -> Result<Digest> {
+    fn import(&self, import: Import, archive: impl Read) -> Result<Digest> {
         let lease = self.leases.acquire();
         let mut ingest = wait(self.stores.blobs.ingest(ingest_of(0)))?;
         let layer = archive::layer(archive, &mut |bytes| wait(ingest.write(bytes)))?;

@@ -17,7 +17,7 @@ use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::leases::Lease;
 use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
-use super::stream::blocking_reader::PieceReader;
+use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
 use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
@@ -59,7 +59,7 @@ impl Engine {
         archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> mpsc::Receiver<LoadEvent> {
         let (events, receiver) = mpsc::channel(16);
-        let reader = PieceReader::of(archive, &events);
+        let reader = blocking_reader(archive, &events);
         let engine = self.clone();
         tokio::task::spawn_blocking(move || {
             let result = engine.0.load(&options, reader);
@@ -73,7 +73,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn load(&self, options: &LoadOptions, archive: PieceReader) -> Result<Vec<LoadEvent>> {
+    fn load(&self, options: &LoadOptions, archive: impl Read) -> Result<Vec<LoadEvent>> {
         let mut loading = Loading {
             inner: self,
             lease: self.leases.acquire(),
@@ -141,7 +141,7 @@ impl Sink for Loading<'_> {
 }
 
 impl Loading<'_> {
-    fn run(&mut self, options: &LoadOptions, archive: PieceReader) -> Result<Vec<LoadEvent>> {
+    fn run(&mut self, options: &LoadOptions, archive: impl Read) -> Result<Vec<LoadEvent>> {
         let listing = archive::read(archive, self)?;
         let mut graph = ImageGraph::default();
         match listing {

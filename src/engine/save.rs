@@ -17,7 +17,7 @@ use super::catalog::{State, name_reference};
 use super::core::{Engine, Inner};
 use super::leases::Lease;
 use super::publish::Report;
-use super::stream::pieces::{self, Spare};
+use super::stream::pieces::{self, BufferPool};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
@@ -47,7 +47,7 @@ pub struct Saved {
     pub size: u64,
     members: Vec<Member>,
     blobs: Arc<dyn BlobStore>,
-    spare: Arc<Spare>,
+    buffers: Arc<BufferPool>,
     lease: Lease,
 }
 
@@ -68,9 +68,9 @@ impl Engine {
 impl Saved {
     /// The archive's bytes. Dropping the stream ends the reading.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let Self { members, blobs, spare, lease, .. } = self;
+        let Self { members, blobs, buffers, lease, .. } = self;
         // The lease lives as long as the stream.
-        let reading = Arc::new((blobs, spare, lease));
+        let reading = Arc::new((blobs, buffers, lease));
         stream::iter(archive::pieces(members)).flat_map(move |piece| match piece {
             Piece::Bytes(bytes) => stream::once(std::future::ready(Ok(bytes))).left_stream(),
             Piece::Blob(digest, size) => {
@@ -83,16 +83,16 @@ impl Saved {
 
 /// Opens a blob, for as many bytes as it must have.
 async fn read(
-    reading: Arc<(Arc<dyn BlobStore>, Arc<Spare>, Lease)>,
+    reading: Arc<(Arc<dyn BlobStore>, Arc<BufferPool>, Lease)>,
     digest: Digest,
     size: u64,
 ) -> Result<impl Stream<Item = Result<Bytes>>> {
-    let (blobs, spare) = (reading.0.clone(), reading.1.clone());
+    let (blobs, buffers) = (reading.0.clone(), reading.1.clone());
     let reader = match blobs.open_ready(&digest) {
         Some(reader) => reader,
         None => blobs.open(&digest).await?,
     };
-    Ok(pieces::pieces(reader, 0..size, usize::MAX, spare, reading))
+    Ok(pieces::pieces(reader, 0..size, usize::MAX, buffers, reading))
 }
 
 /// An image that was asked for.
@@ -144,7 +144,7 @@ impl Inner {
             size: archive::total(&members),
             members,
             blobs: self.stores.blobs.clone(),
-            spare: self.spare.clone(),
+            buffers: self.buffers.clone(),
             lease,
         })
     }

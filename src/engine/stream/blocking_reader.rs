@@ -1,58 +1,27 @@
-//! What arrives as a stream, for who reads it and waits.
+//! What arrives as a stream, for decoders that block.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
-/// How many pieces are read ahead.
-const AHEAD: usize = 4;
-
-/// A stream's pieces as a reader that blocks.
-pub(in crate::engine) struct PieceReader {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    current: Bytes,
-}
-
-impl PieceReader {
-    /// Reads a stream in a task of its own. When nobody listens to `events` any more, reading fails with
-    /// `ConnectionAborted`.
-    pub(in crate::engine) fn of<E: Send + 'static>(
-        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-        events: &mpsc::Sender<E>,
-    ) -> Self {
-        let (pieces, reader) = mpsc::channel(AHEAD);
-        let given_up = events.clone();
-        tokio::spawn(async move {
-            let mut stream = std::pin::pin!(stream);
-            loop {
-                let piece = tokio::select! {
-                    () = given_up.closed() => Some(Err(io::ErrorKind::ConnectionAborted.into())),
-                    piece = stream.next() => piece,
-                };
-                let Some(piece) = piece else { break };
-                let last = piece.is_err();
-                // The reader hangs up when it has seen the end of the archive, or has failed.
-                if pieces.send(piece).await.is_err() || last {
-                    break;
-                }
-            }
-        });
-        Self { pieces: reader, current: Bytes::new() }
-    }
-}
-
-impl Read for PieceReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.current = piece?,
-                None => return Ok(0),
-            }
-        }
-        let len = self.current.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&self.current.split_to(len));
-        Ok(len)
-    }
+/// A stream's bytes as a reader that blocks; to be read off the runtime's threads. When nobody listens to `events` any
+/// more, reading fails with `ConnectionAborted`.
+pub(in crate::engine) fn blocking_reader<S, E>(archive: S, events: &mpsc::Sender<E>) -> impl Read + Send + use<S, E>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    E: Send + 'static,
+{
+    let given_up = events.clone();
+    let until_given_up = stream::unfold((Box::pin(archive), given_up), |(mut archive, given_up)| async {
+        let bytes = tokio::select! {
+            biased;
+            () = given_up.closed() => Some(Err(io::ErrorKind::ConnectionAborted.into())),
+            bytes = archive.next() => bytes,
+        };
+        bytes.map(|bytes| (bytes, (archive, given_up)))
+    });
+    SyncIoBridge::new(StreamReader::new(Box::pin(until_given_up)))
 }

@@ -16,16 +16,16 @@ use crate::store::Blob;
 use crate::store::blocking::{offload, wait};
 
 /// Bytes that are read at a time: each piece that is sent may wake the peer, and few of them cost less than many.
-const PIECE: usize = 512 << 10;
+const READ_SIZE: usize = 512 << 10;
 
 /// A rest that is so little longer than a piece is read as one: to send a few bytes more takes as long as to send many.
-const LONGEST: usize = PIECE + PIECE / 8;
+const LONGEST: usize = READ_SIZE + READ_SIZE / 8;
 
 /// How many bytes more the disk is told to get ready.
 const AHEAD: u64 = 4 << 20;
 
 /// How many buffers are kept while nobody needs them.
-const SPARE: usize = 8;
+const MAX_UNUSED: usize = 8;
 
 /// The bytes in a range, in pieces of at most `most`. What is `held` lives as long as the stream.
 ///
@@ -34,10 +34,10 @@ pub(in crate::engine) fn pieces(
     reader: Arc<dyn Blob>,
     range: Range<u64>,
     most: usize,
-    spare: Arc<Spare>,
+    buffers: Arc<BufferPool>,
     held: impl Send + 'static,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let reading = Reading { reader, range, most: most.max(1), spare, _held: held };
+    let reading = Reading { reader, range, most: most.max(1), buffers, _held: held };
     stream::try_unfold(reading, |mut reading| async move {
         match reading.range.is_empty() {
             true => Ok(None),
@@ -52,7 +52,7 @@ struct Reading<H> {
     /// What is left of it.
     range: Range<u64>,
     most: usize,
-    spare: Arc<Spare>,
+    buffers: Arc<BufferPool>,
     _held: H,
 }
 
@@ -60,8 +60,8 @@ impl<H> Reading<H> {
     async fn next(&mut self) -> Result<Bytes> {
         let offset = self.range.start;
         let left = usize::try_from(self.range.end - offset).unwrap_or(usize::MAX).min(self.most);
-        let len = if left <= LONGEST { left } else { PIECE };
-        let mut buffer = self.spare.take(len);
+        let len = if left <= LONGEST { left } else { READ_SIZE };
+        let mut buffer = self.buffers.take(len);
         let ready = self.reader.read_ready(&mut buffer[..len], offset);
         if ready < len {
             let reader = self.reader.clone();
@@ -72,7 +72,7 @@ impl<H> Reading<H> {
             buffer = read.await?;
         }
         self.range.start += len as u64;
-        Ok(Bytes::from_owner(Piece { buffer, len, spare: self.spare.clone() }))
+        Ok(Bytes::from_owner(PooledBuffer { buffer, len, buffers: self.buffers.clone() }))
     }
 }
 
@@ -91,11 +91,12 @@ pub(in crate::engine) fn read_full(reader: &dyn Blob, buffer: &mut [u8], offset:
     Ok(())
 }
 
-/// Buffers that pieces were in, for further pieces of any content.
+/// Buffers that pieces were in, for further pieces of any content: a new one would have to be zeroed first, which takes a
+/// tenth of the time to read and send it.
 #[derive(Default)]
-pub(in crate::engine) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(in crate::engine) struct BufferPool(Mutex<Vec<Vec<u8>>>);
 
-impl Spare {
+impl BufferPool {
     fn take(&self, len: usize) -> Vec<u8> {
         let mut buffer = self.0.lock().pop().unwrap_or_default();
         buffer.resize(buffer.len().max(len), 0);
@@ -103,29 +104,29 @@ impl Spare {
     }
 
     fn put(&self, buffer: Vec<u8>) {
-        let mut spare = self.0.lock();
-        if spare.len() < SPARE && buffer.len() <= LONGEST {
-            spare.push(buffer);
+        let mut unused = self.0.lock();
+        if unused.len() < MAX_UNUSED && buffer.len() <= LONGEST {
+            unused.push(buffer);
         }
     }
 }
 
 /// A piece on its way; its buffer goes back when nobody needs its bytes any more.
-struct Piece {
+struct PooledBuffer {
     buffer: Vec<u8>,
     len: usize,
-    spare: Arc<Spare>,
+    buffers: Arc<BufferPool>,
 }
 
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 }
 
-impl Drop for Piece {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        self.spare.put(std::mem::take(&mut self.buffer));
+        self.buffers.put(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -189,13 +190,14 @@ mod tests {
 
     #[tokio::test]
     async fn buffers_are_used_again() {
-        let content = vec![7; 10 * PIECE];
+        let content = vec![7; 10 * READ_SIZE];
         let reader = Arc::new(Lukewarm { content, ready: u64::MAX });
-        let reading = Reading { reader, range: 0..10 * PIECE as u64, most: PIECE, spare: Arc::default(), _held: () };
-        let (spare, mut reading) = (reading.spare.clone(), reading);
+        let reading =
+            Reading { reader, range: 0..10 * READ_SIZE as u64, most: READ_SIZE, buffers: Arc::default(), _held: () };
+        let (buffers, mut reading) = (reading.buffers.clone(), reading);
         for _ in 0..10 {
             drop(reading.next().await.unwrap());
         }
-        assert_eq!(spare.0.lock().len(), 1);
+        assert_eq!(buffers.0.lock().len(), 1);
     }
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt;
 use loadline::api::docker::{self, App, Facade};
-use loadline::domain::{Reference, TagName};
+use loadline::domain::{ImageName, Reference, TagName};
 use loadline::engine::{Engine, ListQuery, LoadEvent, LoadOptions, Settings};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -47,7 +47,7 @@ fn lists(criterion: &mut Criterion) {
         bench.iter_custom(|rounds| {
             let list = |round: u64| {
                 let target = Reference::parse("bench.example/changed:v1").and_then(TagName::new).expect("a name");
-                let image = generate::name((round % 2) as u32);
+                let image = ImageName::parse(&generate::name((round % 2) as u32)).expect("a name");
                 runtime.block_on(engine.tag(&image, &target)).expect("a change");
                 let start = Instant::now();
                 black_box(engine.list(&ListQuery::default()).expect("a list"));

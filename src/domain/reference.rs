@@ -1,4 +1,4 @@
-//! Image references with Docker's grammar and normalisation, and what a client may name an image by.
+//! Image references with Docker's grammar and normalisation.
 //!
 //! The grammar is that of the distribution project; the *familiar* form is the short one that people type (`app`), the
 //! *normalised* form the one that is stored (`docker.io/library/app`).
@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::digest::{Algorithm, Digest, ParseDigestError};
-use super::error::{Detail, Error, Result};
+use super::error::{Error, Result};
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";
@@ -18,8 +18,6 @@ const OFFICIAL_PREFIX: &str = "library/";
 const DEFAULT_TAG: &str = "latest";
 const MAX_PATH: usize = 255;
 const MAX_TAG: usize = 128;
-/// The shortest hexadecimal text that is also tried as the beginning of an image's ID.
-const MIN_ID_PREFIX: usize = 4;
 
 /// A normalised image reference: a repository, and a tag, a digest, both or neither.
 ///
@@ -234,99 +232,6 @@ impl<'de> Deserialize<'de> for Reference {
     }
 }
 
-/// What a client may write where an image is named, as in `/images/{name}/json`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageName {
-    /// A reference with a tag (the default one, if none was given), a digest or both.
-    Named(Reference),
-    /// A full digest, with its algorithm or as 64 bare hexadecimal characters (SHA-256).
-    Digest(Digest),
-    /// A text that may be the beginning of an ID, and is a name as well. The name is tried first.
-    IdPrefix {
-        /// The algorithm that was written before it; without one, the prefix is of any digest.
-        algorithm: Option<Algorithm>,
-        /// Lower-case hexadecimal, at least four characters.
-        hex: String,
-        /// The text read as a name, with a tag.
-        reference: Reference,
-    },
-}
-
-impl ImageName {
-    /// Reads what a client wrote.
-    ///
-    /// # Errors
-    /// As [`Reference::parse`].
-    pub fn parse(text: &str) -> Result<Self> {
-        if is_hex_id(text)
-            && let Ok(digest) = format!("sha256:{text}").parse()
-        {
-            return Ok(Self::Digest(digest));
-        }
-        if let Ok(digest) = text.parse() {
-            return Ok(Self::Digest(digest));
-        }
-        let reference = Reference::parse(text)?.with_default_tag();
-        let (algorithm, hex) = match text.split_once(':') {
-            Some((name, hex)) => match Algorithm::from_name(name) {
-                Some(algorithm) => (Some(algorithm), hex),
-                None => return Ok(Self::Named(reference)),
-            },
-            None => (None, text),
-        };
-        let longest = algorithm.unwrap_or(Algorithm::Sha256).hex_len();
-        if (MIN_ID_PREFIX..=longest).contains(&hex.len()) && hex.bytes().all(is_lower_hex) {
-            return Ok(Self::IdPrefix { algorithm, hex: hex.to_owned(), reference });
-        }
-        Ok(Self::Named(reference))
-    }
-
-    /// The reference to look up by name; `None` for a full digest.
-    pub fn reference(&self) -> Option<&Reference> {
-        match self {
-            Self::Named(reference) | Self::IdPrefix { reference, .. } => Some(reference),
-            Self::Digest(_) => None,
-        }
-    }
-
-    /// Whether this may be an ID and a digest begins with it. A full digest is a prefix of itself only; a name is one
-    /// of nothing.
-    pub fn is_prefix_of(&self, digest: &Digest) -> bool {
-        match self {
-            Self::Named(_) => false,
-            Self::Digest(full) => full == digest,
-            Self::IdPrefix { algorithm, hex, .. } => {
-                algorithm.is_none_or(|algorithm| algorithm == digest.algorithm())
-                    && hex.len() <= 2 * digest.bytes().len()
-                    && hex.bytes().zip(nibbles(digest.bytes())).all(|(c, nibble)| c == nibble)
-            }
-        }
-    }
-
-    /// The failure that says that there is no such image.
-    pub fn not_found(&self) -> Error {
-        Error::not_found(Detail::NoSuchImage { image: self.to_string() })
-    }
-}
-
-/// The familiar form with its tag, or the digest.
-impl fmt::Display for ImageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Named(reference) | Self::IdPrefix { reference, .. } => f.write_str(&reference.familiar()),
-            Self::Digest(digest) => fmt::Display::fmt(digest, f),
-        }
-    }
-}
-
-impl FromStr for ImageName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::parse(text)
-    }
-}
-
 /// The registry's host and the rest (path, tag, digest), with the expansion of what people leave out.
 fn split_domain(text: &str) -> (&str, String) {
     let (domain, rest) = match text.split_once('/') {
@@ -408,17 +313,13 @@ fn parse_digest(text: &str) -> Result<Digest> {
     })
 }
 
-fn is_lower_hex(c: u8) -> bool {
+pub(super) fn is_lower_hex(c: u8) -> bool {
     matches!(c, b'0'..=b'9' | b'a'..=b'f')
 }
 
-fn is_hex_id(text: &str) -> bool {
+/// Whether a text is a SHA-256 digest without its algorithm, which Docker takes for an ID.
+pub(super) fn is_hex_id(text: &str) -> bool {
     text.len() == Algorithm::Sha256.hex_len() && text.bytes().all(is_lower_hex)
-}
-
-fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
 }
 
 #[cfg(test)]

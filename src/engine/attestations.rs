@@ -9,7 +9,7 @@ use super::core::{Engine, Inner};
 use super::inspect::lacks_platform;
 use crate::domain::attestation::{self, Statement};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, ImageName, Kind, Platform, Result};
 use crate::store;
 use crate::store::blocking::wait;
 
@@ -30,7 +30,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` where there is no such image, no manifest for the platform, or an attestation manifest's blob is not
     /// here; the texts tell which.
-    pub async fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
+    pub async fn attestations(&self, name: &ImageName, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
         // In memory only, and short.
         self.0.attestations(name, query)
     }
@@ -40,8 +40,12 @@ impl Engine {
     /// # Errors
     /// Besides those of [`Engine::attestations`]: `NotFound` where a statement's blob is not here, `DataLoss` where it
     /// is not valid JSON.
-    pub async fn attestation_bodies(&self, name: &str, query: &AttestationQuery) -> Result<Vec<(Descriptor, Blob)>> {
-        let (name, query) = (name.to_owned(), query.clone());
+    pub async fn attestation_bodies(
+        &self,
+        name: &ImageName,
+        query: &AttestationQuery,
+    ) -> Result<Vec<(Descriptor, Blob)>> {
+        let (name, query) = (name.clone(), query.clone());
         self.blocking(move |inner| {
             let statements = inner.attestations(&name, &query)?;
             statements.into_iter().map(|statement| inner.open_statement(statement)).collect()
@@ -51,7 +55,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn attestations(&self, name: &str, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
+    fn attestations(&self, name: &ImageName, query: &AttestationQuery) -> Result<Vec<Descriptor>> {
         let state = self.catalog.state();
         let image = resolve(&state, name)?;
         let target = &image.record.target;
@@ -68,7 +72,7 @@ impl Inner {
             // Evidence can be read without the content it is about, so what is missing counts as well.
             let branch = tree
                 .matching(matcher)
-                .ok_or_else(|| lacks_platform(name, &query.platform.clone().unwrap_or_else(Platform::host)))?;
+                .ok_or_else(|| lacks_platform(name.text(), &query.platform.clone().unwrap_or_else(Platform::host)))?;
             &branch.descriptor.digest
         } else {
             &target.digest

@@ -6,7 +6,7 @@ use super::core::{Engine, Inner};
 use super::inspect::lacks_platform;
 use crate::domain::image::{HistoryItem, ManifestSummary};
 use crate::domain::platform::Matcher;
-use crate::domain::{Platform, Result};
+use crate::domain::{ImageName, Platform, Result};
 
 impl Engine {
     /// The history of the platform asked for, or of the one that fits the host best: newest step first. Empty where no
@@ -14,14 +14,14 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound` where there is no such image, or it has no content for the platform.
-    pub async fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
-        let (name, platform) = (name.to_owned(), platform.cloned());
+    pub async fn history(&self, name: &ImageName, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+        let (name, platform) = (name.clone(), platform.cloned());
         self.blocking(move |inner| inner.history(&name, platform.as_ref())).await
     }
 }
 
 impl Inner {
-    fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+    fn history(&self, name: &ImageName, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
         let (id, tags, config, sizes) = {
             let state = self.catalog.state();
             let image = resolve(&state, name)?;
@@ -29,7 +29,7 @@ impl Inner {
             let shown = match platform {
                 Some(platform) => {
                     let found = tree.matching(&Matcher::strict(platform)).filter(|branch| branch.config.is_some());
-                    Some(found.ok_or_else(|| lacks_platform(name, platform))?)
+                    Some(found.ok_or_else(|| lacks_platform(name.text(), platform))?)
                 }
                 None => tree.best(),
             };

@@ -7,7 +7,7 @@ use super::core::{Engine, Inner};
 use crate::domain::image::ImageDetail;
 use crate::domain::manifest::{ImageConfig, MAX_CONFIG};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Result};
+use crate::domain::{Descriptor, Detail, Digest, Error, ImageName, Platform, Result};
 
 impl Engine {
     /// One image, or one platform of it.
@@ -17,14 +17,14 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound` where there is no such image, or it is not for the platform.
-    pub async fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageDetail> {
-        let (name, platform) = (name.to_owned(), platform.cloned());
+    pub async fn inspect(&self, name: &ImageName, platform: Option<&Platform>) -> Result<ImageDetail> {
+        let (name, platform) = (name.clone(), platform.cloned());
         self.blocking(move |inner| inner.inspect(&name, platform.as_ref())).await
     }
 }
 
 impl Inner {
-    fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageDetail> {
+    fn inspect(&self, name: &ImageName, platform: Option<&Platform>) -> Result<ImageDetail> {
         let (mut detail, config) = {
             let state = self.catalog.state();
             let image = resolve(&state, name)?;
@@ -32,7 +32,7 @@ impl Inner {
             let shown = match platform {
                 Some(platform) => {
                     let found = tree.matching(&Matcher::strict(platform));
-                    Some(found.ok_or_else(|| lacks_platform(name, platform))?)
+                    Some(found.ok_or_else(|| lacks_platform(name.text(), platform))?)
                 }
                 None => tree.best(),
             };

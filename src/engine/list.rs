@@ -11,7 +11,7 @@ use super::catalog::{ListEntry, Snapshot, State, summarize};
 use super::core::Engine;
 use crate::domain::filter::Filters;
 use crate::domain::image::{ImageSummary, ManifestSummary};
-use crate::domain::{Digest, Reference, Result};
+use crate::domain::{Digest, ImageName, Reference, Result};
 
 /// The filters that a list knows.
 const FILTERS: [&str; 7] = ["before", "dangling", "label", "label!", "reference", "since", "until"];
@@ -107,7 +107,7 @@ impl Engine {
 
 fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filters: &Filters) -> Result<Vec<Arc<ListEntry>>> {
     let created = |name: &str| -> Result<i64> {
-        let image = resolve(state, name)?;
+        let image = resolve(state, &ImageName::parse(name)?)?;
         let tree = Tree::new(state, &image.record.target);
         Ok(tree.best().and_then(|best| best.config.as_ref()?.created).unwrap_or_default())
     };

@@ -11,7 +11,7 @@ use super::gc::reachable::reachable;
 use super::inspect::lacks_platform;
 use super::publish::Report;
 use crate::domain::platform::Matcher;
-use crate::domain::{Detail, Digest, Error, Kind, Platform, Reference, Result};
+use crate::domain::{Detail, Digest, Error, ImageName, Kind, Platform, Reference, Result};
 
 /// How an image is removed.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,19 @@ pub struct RemoveOptions {
     pub force: bool,
     /// Remove only the content of these platforms, and no name; the image where empty.
     pub platforms: Vec<Platform>,
+}
+
+impl RemoveOptions {
+    /// Whether the options can be followed at all.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where content of single platforms is to go without force.
+    pub fn check(&self) -> Result<()> {
+        if self.platforms.is_empty() || self.force {
+            return Ok(());
+        }
+        Err(Error::invalid(Detail::PlatformsMustBeForced))
+    }
 }
 
 /// One thing that was removed.
@@ -38,18 +51,13 @@ impl Engine {
     /// image.
     ///
     /// # Errors
-    /// `InvalidArgument` where the name is none, or where platforms are to go without force; `NotFound` where there is no
+    /// `InvalidArgument` where platforms are to go without force; `NotFound` where there is no
     /// such image, or it has no content for a platform; `Conflict` where an ID stands for an image with several names and
     /// force is not used, or where the image is that of the one platform and cannot do without it.
-    pub async fn remove(&self, name: &str, options: RemoveOptions) -> Result<Vec<Removed>> {
-        if name.trim().is_empty() {
-            return Err(Error::invalid("image name cannot be blank"));
-        }
+    pub async fn remove(&self, name: &ImageName, options: RemoveOptions) -> Result<Vec<Removed>> {
+        options.check()?;
         if options.platforms.is_empty() {
             return self.remove_image(name, options.force).await;
-        }
-        if !options.force {
-            return Err(Error::invalid(Detail::PlatformsMustBeForced));
         }
         let mut removed = Vec::new();
         // Each is a step of its own, and durable when the next one fails.
@@ -59,8 +67,8 @@ impl Engine {
         Ok(removed)
     }
 
-    async fn remove_image(&self, name: &str, force: bool) -> Result<Vec<Removed>> {
-        let name = name.to_owned();
+    async fn remove_image(&self, name: &ImageName, force: bool) -> Result<Vec<Removed>> {
+        let name = name.clone();
         let choose = move |state: &State| {
             let image = resolve_target(state, &name)?;
             let going = going_names(&name, &image, force)?;
@@ -84,13 +92,13 @@ impl Engine {
         sweep(&self.0.publisher, choose).await.map(|(_, removed)| removed)
     }
 
-    async fn remove_platform(&self, name: &str, platform: Platform) -> Result<Vec<Removed>> {
-        let name = name.to_owned();
+    async fn remove_platform(&self, name: &ImageName, platform: Platform) -> Result<Vec<Removed>> {
+        let name = name.clone();
         let choose = move |state: &State| {
             let target = resolve_target(state, &name)?.record.target.clone();
             let tree = Tree::new(state, &target);
             let found = tree.matching(&Matcher::strict(&platform)).filter(|branch| branch.manifest().is_some());
-            let manifest = found.ok_or_else(|| lacks_platform(&name, &platform))?.descriptor.digest.clone();
+            let manifest = found.ok_or_else(|| lacks_platform(name.text(), &platform))?.descriptor.digest.clone();
             if manifest == target.digest {
                 return Err(Error::new(Kind::Conflict, Detail::OnlyPlatform { manifest }));
             }
@@ -117,7 +125,7 @@ pub(super) fn sweep_of(state: &State, targets: HashSet<Digest>) -> Sweep {
 }
 
 /// The names to take from an image; all that it has (none, if it is dangling) where it goes itself.
-fn going_names(text: &str, image: &Resolved, force: bool) -> Result<Vec<Reference>> {
+fn going_names(name: &ImageName, image: &Resolved, force: bool) -> Result<Vec<Reference>> {
     let Some(asked) = &image.by_name else {
         // Several names that are one name to people, a tag and the digest that it was pulled by, are no conflict.
         let one = image.names.first().map(|first| same_name(first, &image.names)).unwrap_or_default();
@@ -129,7 +137,7 @@ fn going_names(text: &str, image: &Resolved, force: bool) -> Result<Vec<Referenc
     };
     let going = same_name(asked, &image.names);
     match going.is_empty() {
-        true => Err(Error::not_found(Detail::NoSuchName { name: text.to_owned() })),
+        true => Err(Error::not_found(Detail::NoSuchName { name: name.text().to_owned() })),
         false => Ok(going),
     }
 }

@@ -20,7 +20,7 @@ use super::publish::Report;
 use super::stream::pieces::{self, BufferPool};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::manifest::{Document, MAX_MANIFEST};
-use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Reference, Result, StringMap};
+use crate::domain::{Descriptor, Digest, Error, ImageName, Kind, MediaType, Platform, Reference, Result, StringMap};
 use crate::store::BlobStore;
 use crate::store::blocking::wait;
 use choice::{Chosen, Content, Part};
@@ -249,7 +249,7 @@ impl Inner {
 
 /// The images that a text stands for, as Docker reads it.
 fn find(state: &State, text: &str) -> Result<Vec<Wanted>> {
-    let found = resolve(state, text);
+    let found = resolve(state, &ImageName::parse(text)?);
     let by_id = found.as_ref().is_ok_and(|found| found.by_name.is_none());
     if let Ok(reference) = Reference::parse(text)
         && !by_id

@@ -3,7 +3,7 @@
 use super::catalog::resolve::resolve_target;
 use super::core::Engine;
 use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
-use crate::domain::{Digest, Error, Kind, Result, TagName};
+use crate::domain::{Digest, Error, ImageName, Kind, Result, TagName};
 
 /// How often a tag follows an image that moves while it is decided on.
 const ATTEMPTS: usize = 8;
@@ -16,19 +16,18 @@ impl Engine {
     /// that points there already stays as it is.
     ///
     /// # Errors
-    /// `InvalidArgument` where `image` is no name; `NotFound` where there is no such image; `Denied` where it may not get
-    /// the name.
-    pub async fn tag(&self, image: &str, name: &TagName) -> Result<()> {
+    /// `NotFound` where there is no such image; `Denied` where it may not get the name.
+    pub async fn tag(&self, image: &ImageName, name: &TagName) -> Result<()> {
         for _ in 0..ATTEMPTS {
             if self.try_tag(image, name).await? {
                 return Ok(());
             }
         }
-        Err(Error::new(Kind::Unavailable, format!("image {image} is being moved by others: try again")))
+        Err(Error::new(Kind::Unavailable, format!("image {} is being moved by others: try again", image.text())))
     }
 
     /// Decides and tags; false where the image moved in between, so that something else was decided on.
-    async fn try_tag(&self, image: &str, name: &TagName) -> Result<bool> {
+    async fn try_tag(&self, image: &ImageName, name: &TagName) -> Result<bool> {
         let reference = name.reference();
         let (target, evidence) = {
             let state = self.0.catalog.state();
@@ -51,7 +50,7 @@ impl Engine {
             needs: Vec::new(),
             report: Report::Tag { image: digest.clone(), name: reference.clone() },
         };
-        let image = image.to_owned();
+        let image = image.clone();
         let is_same = move |state: &_| Ok(resolve_target(state, &image)?.record.target.digest == digest);
         self.0.publisher.publish_if(admitted, publication, is_same).await
     }

@@ -15,7 +15,7 @@ use super::*;
 use crate::domain::Result;
 use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;
-use crate::domain::{Digest, Kind, Platform, TagName, attestation};
+use crate::domain::{Digest, ImageName, Kind, Platform, TagName, attestation};
 use crate::store::MemoryStore;
 
 const APP: &str = "registry.example/team/app:1.0";
@@ -28,6 +28,10 @@ async fn engine() -> Engine {
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn called(text: &str) -> ImageName {
+    ImageName::parse(text).unwrap()
 }
 
 fn new_name(text: &str) -> TagName {
@@ -101,7 +105,7 @@ async fn images_are_found_by_every_name_they_have() {
         "sha256:5856fc54da631d758059b384540ebac0ef666b859d2b8fe183f39436d0dd3967",
         "sha256:16e8a202019a95f9b608b844b8e912343180c52ef84e86adbc72d292e5accb2e",
     ] {
-        let detail = engine.inspect(name, None).await.unwrap();
+        let detail = engine.inspect(&called(name), None).await.unwrap();
         assert_eq!(detail.target.digest.to_string(), APP_ID, "{name}");
     }
     for (name, text) in [
@@ -109,7 +113,7 @@ async fn images_are_found_by_every_name_they_have() {
         ("registry.example/team/app", "no such image: registry.example/team/app:latest"),
         ("5", "no such image: 5:latest"),
     ] {
-        let error = engine.inspect(name, None).await.err().unwrap();
+        let error = engine.inspect(&called(name), None).await.err().unwrap();
         assert_eq!((error.kind(), error.public()), (Kind::NotFound, text));
     }
 }
@@ -121,7 +125,7 @@ async fn each_platform_has_its_own_statements() {
     for platform in ["linux/amd64", "linux/arm64", "linux/arm/v7"] {
         let platform = Some(Platform::parse_specifier(platform).unwrap());
         let query = AttestationQuery { platform, types: vec![] };
-        let bodies = engine.attestation_bodies(APP, &query).await.unwrap();
+        let bodies = engine.attestation_bodies(&called(APP), &query).await.unwrap();
         assert_eq!(bodies.len(), 2);
         for (statement, blob) in bodies {
             let bytes: Vec<Bytes> = blob.stream(0, u64::MAX, 100).try_collect().await.unwrap();
@@ -130,9 +134,9 @@ async fn each_platform_has_its_own_statements() {
         }
     }
     let types = vec!["https://slsa.dev/provenance/v1".to_owned()];
-    let one = engine.attestations(APP, &AttestationQuery { platform: None, types }).await.unwrap();
+    let one = engine.attestations(&called(APP), &AttestationQuery { platform: None, types }).await.unwrap();
     assert_eq!(one.len(), 1);
-    let none = engine.attestations("legacy/three-layers:1", &AttestationQuery::default()).await.unwrap();
+    let none = engine.attestations(&called("legacy/three-layers:1"), &AttestationQuery::default()).await.unwrap();
     assert!(none.is_empty());
 }
 
@@ -232,7 +236,7 @@ async fn an_unchanged_image_is_rendered_once() {
 #[tokio::test]
 async fn history_is_newest_first_and_names_the_image_once() {
     let engine = loaded().await;
-    let history = engine.history("legacy/three-layers:1", None).await.unwrap();
+    let history = engine.history(&called("legacy/three-layers:1"), None).await.unwrap();
     assert_eq!(history[0].id.as_ref().map(ToString::to_string).as_deref(), Some(LEGACY_ID));
     assert_eq!(history[0].tags, ["legacy/three-layers:1", "legacy/three-layers:latest"]);
     assert!(history[1..].iter().all(|item| item.id.is_none() && item.tags.is_empty()));

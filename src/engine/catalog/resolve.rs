@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::state::{State, name_reference};
 use super::tree::Tree;
-use crate::domain::reference::ImageName;
-use crate::domain::{Detail, Digest, Error, Reference, Result};
+use crate::domain::{Detail, Digest, Error, ImageName, Reference, Result};
 use crate::store::NameRecord;
 
 /// An image that was found.
@@ -22,14 +21,14 @@ pub(in crate::engine) struct Resolved {
 /// manifest or configuration under it.
 ///
 /// # Errors
-/// `InvalidArgument` where the text is no name; `NotFound` where there is no such image, or a prefix fits several.
-pub(in crate::engine) fn resolve(state: &State, text: &str) -> Result<Resolved> {
-    find(state, text, Scope::Contents)
+/// `NotFound` where there is no such image, or a prefix fits several.
+pub(in crate::engine) fn resolve(state: &State, name: &ImageName) -> Result<Resolved> {
+    find(state, name, Scope::Contents)
 }
 
 /// The same for what changes or sends an image, which is not found by what is under it.
-pub(in crate::engine) fn resolve_target(state: &State, text: &str) -> Result<Resolved> {
-    find(state, text, Scope::Targets)
+pub(in crate::engine) fn resolve_target(state: &State, name: &ImageName) -> Result<Resolved> {
+    find(state, name, Scope::Targets)
 }
 
 /// Whose digests lead to an image.
@@ -41,29 +40,23 @@ enum Scope {
     Contents,
 }
 
-fn find(state: &State, text: &str, scope: Scope) -> Result<Resolved> {
-    if text.trim().is_empty() {
-        return Err(Error::invalid("image name cannot be blank"));
-    }
-    let name = ImageName::parse(text)?;
+fn find(state: &State, name: &ImageName, scope: Scope) -> Result<Resolved> {
     if let Some(reference) = name.reference()
         && let Some(record) = find_named(state, reference)
     {
         return Ok(Resolved { by_name: Some(reference.clone()), ..Resolved::new(state, record) });
     }
-    if let ImageName::Named(_) = name {
+    if !name.may_be_id() {
         return Err(name.not_found());
     }
     let mut fitting = state.targets().filter(|target| name.is_prefix_of(target));
     let target = match (fitting.next(), fitting.next()) {
         (Some(target), None) => target.clone(),
         (Some(_), Some(_)) => {
-            return Err(Error::not_found(Detail::AmbiguousId { prefix: text.to_owned() }));
+            return Err(Error::not_found(Detail::AmbiguousId { prefix: name.text().to_owned() }));
         }
-        (None, _) => match &name {
-            ImageName::Digest(digest) if scope == Scope::Contents => {
-                holder(state, digest).ok_or_else(|| name.not_found())?
-            }
+        (None, _) => match name.digest() {
+            Some(digest) if scope == Scope::Contents => holder(state, digest).ok_or_else(|| name.not_found())?,
             _ => return Err(name.not_found()),
         },
     };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::event_log::Events;
 use crate::domain::event::Action;
-use crate::domain::{Descriptor, Digest, Reference, StringMap};
+use crate::domain::{Descriptor, Digest, ImageName, Reference, StringMap};
 use crate::engine::catalog::State;
 use crate::engine::catalog::resolve::resolve;
 use crate::engine::catalog::tree::Tree;
@@ -79,7 +79,10 @@ impl Telling<'_> {
     /// One event: `id` is what the action names the image by, `name` the name that is concerned.
     fn image(&self, action: Action, id: &str, name: &str) {
         let labels = match action.tells_labels() {
-            true => resolve(self.state, id).map(|image| labels(self.state, &image.record.target)).unwrap_or_default(),
+            true => {
+                let image = ImageName::parse(id).and_then(|name| resolve(self.state, &name));
+                image.map(|image| labels(self.state, &image.record.target)).unwrap_or_default()
+            }
             false => StringMap::default(),
         };
         self.events.publish(action, id.to_owned(), with_name(&labels, name));

@@ -37,7 +37,7 @@ async fn only_images_without_a_name_go_unless_more_is_asked_for() {
     let engine = loaded().await;
     assert_eq!(engine.prune(&filters("")).await.unwrap(), Pruned::default());
     for name in ["legacy/three-layers:1", "legacy/three-layers:latest"] {
-        engine.tag(APP, &new_name(name)).await.unwrap();
+        engine.tag(&called(APP), &new_name(name)).await.unwrap();
     }
     let before = bytes(&engine);
     let pruned = engine.prune(&filters("")).await.unwrap();
@@ -70,7 +70,7 @@ async fn filters_choose_what_goes() {
 #[tokio::test]
 async fn what_is_held_stays_until_it_is_let_go() {
     let engine = loaded().await;
-    let statements = engine.attestation_bodies(APP, &AttestationQuery::default()).await.unwrap();
+    let statements = engine.attestation_bodies(&called(APP), &AttestationQuery::default()).await.unwrap();
     let held: u64 = statements.iter().map(|(_, blob)| blob.size).sum();
     let usage = engine.disk_usage().await.unwrap();
     assert_eq!((usage.total, usage.total - usage.reclaimable), (bytes(&engine), held));
@@ -101,7 +101,7 @@ async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
     while let Some(event) = events.recv().await {
         assert!(matches!(event, LoadEvent::Named(_)), "{event:?}");
     }
-    let manifests = engine.inspect(APP, None).await.unwrap().manifests;
+    let manifests = engine.inspect(&called(APP), None).await.unwrap().manifests;
     assert!(manifests.len() == 6 && manifests.iter().all(|manifest| manifest.available));
 }
 
@@ -135,8 +135,8 @@ async fn labels_that_would_fill_the_memory_are_left_out_of_events() {
 async fn every_change_is_told_of() {
     let engine = engine().await;
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
-    engine.tag("legacy/three-layers:1", &new_name("copy/app:2")).await.unwrap();
-    engine.remove("copy/app:2", RemoveOptions::default()).await.unwrap();
+    engine.tag(&called("legacy/three-layers:1"), &new_name("copy/app:2")).await.unwrap();
+    engine.remove(&called("copy/app:2"), RemoveOptions::default()).await.unwrap();
     engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
     let id = LEGACY_ID;
     let expected = [
@@ -186,9 +186,9 @@ async fn what_only_a_lease_kept_goes_when_it_ends() {
     let engine = loaded().await;
     let reading = engine.blob(&APP_ID.parse().unwrap()).await.unwrap();
     let before = bytes(&engine);
-    engine.remove(APP, RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
+    engine.remove(&called(APP), RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
     engine
-        .remove("127.0.0.1:5000/team/app:1.0", RemoveOptions { force: true, ..RemoveOptions::default() })
+        .remove(&called("127.0.0.1:5000/team/app:1.0"), RemoveOptions { force: true, ..RemoveOptions::default() })
         .await
         .unwrap();
     assert_eq!((engine.image_count(), bytes(&engine)), (1, before), "the index is read, and all is under it");
@@ -207,12 +207,12 @@ async fn what_one_removal_leaves_is_what_a_collection_of_everything_would() {
         names.extend(load(&engine, LoadOptions::default(), fixture(file)).await.unwrap());
         // Content that two images share, and an image that comes back.
         let some = ids(&engine, "").remove(0);
-        engine.tag(&some, &new_name("shared/app:1")).await.unwrap();
-        engine.remove(&names.remove(0), RemoveOptions::default()).await.unwrap();
+        engine.tag(&called(&some), &new_name("shared/app:1")).await.unwrap();
+        engine.remove(&called(&names.remove(0)), RemoveOptions::default()).await.unwrap();
         assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{file}");
     }
     for id in ids(&engine, "") {
-        engine.remove(&id, RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
+        engine.remove(&called(&id), RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
         assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{id}");
     }
     assert!(engine.blobs().is_empty());

@@ -83,11 +83,11 @@ async fn nobody_waits_for_files_that_another_removed() {
     let removing = engine.clone();
     let removing = tokio::spawn(async move {
         let force = RemoveOptions { force: true, ..RemoveOptions::default() };
-        removing.remove(APP_ID, force).await
+        removing.remove(&called(APP_ID), force).await
     });
     until(&mut calls, "deletion").await;
     assert_eq!(ids(&engine, ""), [LEGACY_ID]);
-    engine.tag(LEGACY_ID, &new_name("other:1")).await.unwrap();
+    engine.tag(&called(LEGACY_ID), &new_name("other:1")).await.unwrap();
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
     assert!(!removing.is_finished());
     disk.deletions.add_permits(100);
@@ -107,9 +107,9 @@ async fn no_tag_waits_for_the_blobs_of_a_load() {
     let loading = tokio::spawn(async move { load(&loading, LoadOptions::default(), fixture("app-oci.tar")).await });
     until(&mut calls, "sync").await;
     until(&mut calls, "sync").await;
-    engine.tag(LEGACY_ID, &new_name("other:1")).await.unwrap();
+    engine.tag(&called(LEGACY_ID), &new_name("other:1")).await.unwrap();
     let force = RemoveOptions { force: true, ..RemoveOptions::default() };
-    engine.remove("other:1", force).await.unwrap();
+    engine.remove(&called("other:1"), force).await.unwrap();
     assert!(!loading.is_finished() && ids(&engine, "") == [LEGACY_ID]);
     disk.syncs.add_permits(100);
     loading.await.unwrap().unwrap();

@@ -13,7 +13,7 @@ use crate::api::docker::answer::{Answer, bytes, json};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::attestation::AttestationStatement;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::{Descriptor, Error, Result};
+use crate::domain::{Descriptor, Error, ImageName, Result};
 use crate::engine::{AttestationQuery, Blob};
 
 /// How much of a statement is in memory at once, in bytes.
@@ -62,6 +62,7 @@ pub async fn image_attestations(State(app): State<App>, Path(name): Path<String>
     }
     let types = query.all("type").map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect();
     let wanted = AttestationQuery { platform: super::platform(&query)?, types };
+    let name = ImageName::parse(&name)?;
     if query.flag("statement") {
         return with_bodies(app.engine.attestation_bodies(&name, &wanted).await?);
     }

@@ -8,6 +8,7 @@ use crate::api::docker::answer::{Answer, json};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::history::ImageHistoryResponseItem;
 use crate::api::docker::render::message::ErrorResponse;
+use crate::domain::ImageName;
 
 /// Show the steps that made an image
 ///
@@ -39,6 +40,6 @@ use crate::api::docker::render::message::ErrorResponse;
 )]
 pub async fn image_history(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
     let platform = super::platform(&query)?;
-    let items = app.engine.history(&name, platform.as_ref()).await?;
+    let items = app.engine.history(&ImageName::parse(&name)?, platform.as_ref()).await?;
     json(StatusCode::OK, &items.iter().map(ImageHistoryResponseItem::from).collect::<Vec<_>>())
 }

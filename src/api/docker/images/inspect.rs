@@ -9,7 +9,7 @@ use crate::api::docker::query::Query;
 use crate::api::docker::render::detail::ImageInspect;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::Form;
-use crate::domain::Error;
+use crate::domain::{Error, ImageName};
 
 /// Show one image
 ///
@@ -59,6 +59,6 @@ pub async fn image_inspect(
     if manifests && platform.is_some() {
         return Err(Error::invalid("conflicting options: manifests and platform options cannot both be set").into());
     }
-    let image = app.engine.inspect(&name, platform.as_ref()).await?;
+    let image = app.engine.inspect(&ImageName::parse(&name)?, platform.as_ref()).await?;
     json(StatusCode::OK, &ImageInspect::new(&image, &shape.detail, manifests))
 }

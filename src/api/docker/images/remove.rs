@@ -8,7 +8,7 @@ use crate::api::docker::answer::{Answer, json};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::removed::ImageDeleteResponseItem;
-use crate::domain::{Platform, Result};
+use crate::domain::{ImageName, Platform, Result};
 use crate::engine::RemoveOptions;
 
 /// Remove an image
@@ -44,7 +44,10 @@ use crate::engine::RemoveOptions;
 )]
 pub async fn image_delete(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
     let platforms = query.all("platforms").map(Platform::parse_json).collect::<Result<_>>()?;
-    let removed = app.engine.remove(&name, RemoveOptions { force: query.flag("force"), platforms }).await?;
+    let options = RemoveOptions { force: query.flag("force"), platforms };
+    // Before the name is read: where both are wrong, clients have always been told this.
+    options.check()?;
+    let removed = app.engine.remove(&ImageName::parse(&name)?, options).await?;
     let items: Vec<ImageDeleteResponseItem> = removed.into_iter().map(ImageDeleteResponseItem::from).collect();
     json(StatusCode::OK, &items)
 }

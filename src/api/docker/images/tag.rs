@@ -9,7 +9,7 @@ use crate::api::docker::App;
 use crate::api::docker::answer::Answer;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::{Error, Reference, Result, TagName};
+use crate::domain::{Error, ImageName, Reference, Result, TagName};
 
 /// Give an image a further name
 ///
@@ -33,7 +33,8 @@ use crate::domain::{Error, Reference, Result, TagName};
     ),
 )]
 pub async fn image_tag(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
-    app.engine.tag(&name, &new_name(&query)?).await?;
+    let new = new_name(&query)?;
+    app.engine.tag(&ImageName::parse(&name)?, &new).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

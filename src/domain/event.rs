@@ -19,6 +19,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::Delete,
+        Self::Import,
+        Self::Load,
+        Self::Prune,
+        Self::Pull,
+        Self::Push,
+        Self::Save,
+        Self::Tag,
+        Self::Untag,
+    ];
+
     /// The word that clients know it by.
     pub fn name(self) -> &'static str {
         match self {

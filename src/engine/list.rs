@@ -4,22 +4,21 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::catalog::resolve::resolve;
 use super::catalog::tree::Tree;
 use super::catalog::{ListEntry, Snapshot, State, summarize};
 use super::core::Engine;
-use crate::domain::filter::Filters;
+use super::filter::ImageFilter;
+use crate::domain::filter::LabelTest;
 use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, ImageName, Reference, Result};
-
-/// The filters that a list knows.
-const FILTERS: [&str; 7] = ["before", "dangling", "label", "label!", "reference", "since", "until"];
 
 /// Which images to list, and what to find out about them.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
-    pub filters: Filters,
+    pub filter: ImageFilter,
     /// Whether to find out what each image shares with others.
     pub shared_size: bool,
 }
@@ -72,22 +71,22 @@ impl Engine {
     /// Lists images. Works in memory only, so it may be called on the runtime.
     ///
     /// # Errors
-    /// `InvalidArgument` for filters that are not known or not well formed; `NotFound` where `before` or `since` name an
-    /// image that is not here.
+    /// `NotFound` where `before` or `since` name an image that is not present locally.
     pub fn list(&self, query: &ListQuery) -> Result<Listing> {
-        query.filters.only(&FILTERS)?;
         let snapshot = self.0.catalog.snapshot();
         let mut entries = snapshot.entries.clone();
-        if !query.filters.is_empty() {
-            entries = filtered(&self.0.catalog.state(), entries, &query.filters)?;
+        if query.filter != ImageFilter::default() {
+            entries = filtered(&self.0.catalog.state(), entries, &query.filter)?;
         }
         let shared = match query.shared_size {
             true => Some(shared_sizes(&self.0.catalog.state(), &snapshot)),
             false => None,
         };
-        let patterns = query.filters.patterns("reference")?;
+        let patterns = &query.filter.references;
         let matched = |entry: &ListEntry| {
-            let patterns = patterns.as_ref()?;
+            if patterns.is_empty() {
+                return None;
+            }
             let fits = |name: &&Reference| patterns.iter().any(|pattern| pattern.matches(name));
             let names: Vec<Reference> = entry.names.iter().filter(fits).cloned().collect();
             (names.len() < entry.names.len()).then_some(names)
@@ -105,43 +104,43 @@ impl Engine {
     }
 }
 
-fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filters: &Filters) -> Result<Vec<Arc<ListEntry>>> {
-    let created = |name: &str| -> Result<i64> {
-        let image = resolve(state, &ImageName::parse(name)?)?;
+fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filter: &ImageFilter) -> Result<Vec<Arc<ListEntry>>> {
+    let created = |name: &ImageName| -> Result<i64> {
+        let image = resolve(state, name)?;
         let tree = Tree::new(state, &image.record.target);
         Ok(tree.best().and_then(|best| best.config.as_ref()?.created).unwrap_or_default())
     };
-    for name in filters.values("before") {
+    for name in &filter.before {
         let limit = created(name)?;
         entries.retain(|entry| entry.created < limit);
     }
-    for name in filters.values("since") {
+    for name in &filter.since {
         let limit = created(name)?;
         entries.retain(|entry| entry.created > limit);
     }
-    narrow(&mut entries, filters)?;
-    if let Some(dangling) = filters.boolean("dangling")? {
+    narrow(&mut entries, filter.until, filter.labels.as_deref());
+    if let Some(dangling) = filter.dangling {
         entries.retain(|entry| entry.names.is_empty() == dangling);
     }
-    if let Some(patterns) = filters.patterns("reference")? {
-        entries.retain(|entry| entry.names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name))));
+    if !filter.references.is_empty() {
+        let fits = |name: &Reference| filter.references.iter().any(|pattern| pattern.matches(name));
+        entries.retain(|entry| entry.names.iter().any(fits));
     }
     Ok(entries)
 }
 
 /// Leaves the images that were made before `until` and whose labels fit.
-pub(super) fn narrow(entries: &mut Vec<Arc<ListEntry>>, filters: &Filters) -> Result<()> {
-    if let Some(until) = filters.until(jiff::Timestamp::now())? {
+pub(super) fn narrow(entries: &mut Vec<Arc<ListEntry>>, until: Option<Timestamp>, labels: Option<&[LabelTest]>) {
+    if let Some(until) = until {
         entries.retain(|entry| entry.created < until.as_second());
     }
-    if filters.contains("label") || filters.contains("label!") {
-        let fits = |labels: &_| filters.labels_match("label", labels) && filters.labels_match("label!", labels);
+    if let Some(tests) = labels {
+        let fits = |labels: &_| tests.iter().all(|test| test.passes(labels));
         entries.retain(|entry| {
             // Any platform of the image may be the one that fits.
             entry.tree.images().any(|image| image.config.as_ref().is_some_and(|config| fits(&config.labels)))
         });
     }
-    Ok(())
 }
 
 /// For every image, how many bytes of its content belong to another image as well.

@@ -4,16 +4,13 @@ use std::collections::HashSet;
 
 use super::catalog::State;
 use super::core::Engine;
+use super::filter::PruneFilter;
 use super::gc::collect::{Sweep, sweep};
 use super::graph::closure::Closure;
 use super::list::narrow;
 use super::publish::Report;
 use super::remove::{Removed, sweep_of};
-use crate::domain::filter::Filters;
 use crate::domain::{Digest, Result};
-
-/// The filters that a prune knows.
-const FILTERS: [&str; 4] = ["dangling", "label", "label!", "until"];
 
 /// What a prune removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,20 +23,14 @@ pub struct Pruned {
 }
 
 impl Engine {
-    /// Removes images without a name (or with the filter `dangling=false` all images) that pass the filters, and all
-    /// content that nothing refers to, with what downloads that ended early have left. What a running operation holds
-    /// stays.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for filters that are not known or not well formed.
-    pub async fn prune(&self, filters: &Filters) -> Result<Pruned> {
-        filters.only(&FILTERS)?;
-        let dangling_only = filters.boolean("dangling")?.unwrap_or(true);
-        let (filters, catalog) = (filters.clone(), self.0.catalog.clone());
+    /// Removes the images that pass the filter, and all content that nothing refers to, with what downloads that ended
+    /// early have left. What a running operation holds stays.
+    pub async fn prune(&self, filter: &PruneFilter) -> Result<Pruned> {
+        let (filter, catalog) = (filter.clone(), self.0.catalog.clone());
         let choose = move |state: &State| {
             let mut entries = catalog.snapshot_of(state).entries.clone();
-            entries.retain(|entry| entry.names.is_empty() || !dangling_only);
-            narrow(&mut entries, &filters)?;
+            entries.retain(|entry| entry.names.is_empty() || filter.named);
+            narrow(&mut entries, filter.until, filter.labels.as_deref());
             let going: Vec<Going> = entries
                 .iter()
                 .map(|entry| Going {

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::Result;
-use crate::domain::filter::Filters;
 use crate::domain::image::ManifestKind;
 use crate::domain::{Digest, ImageName, Kind, Platform, TagName, attestation};
 use crate::store::MemoryStore;
@@ -59,20 +58,24 @@ async fn loaded() -> Engine {
     engine
 }
 
-fn query(filters: &str) -> ListQuery {
-    ListQuery { filters: Filters::parse(filters).unwrap(), shared_size: false }
+fn ids(engine: &Engine) -> Vec<String> {
+    ids_of(engine, ImageFilter::default())
 }
 
-fn ids(engine: &Engine, filters: &str) -> Vec<String> {
-    let listing = engine.list(&query(filters)).unwrap();
+fn dangling_ids(engine: &Engine) -> Vec<String> {
+    ids_of(engine, ImageFilter { dangling: Some(true), ..ImageFilter::default() })
+}
+
+fn ids_of(engine: &Engine, filter: ImageFilter) -> Vec<String> {
+    let listing = engine.list(&ListQuery { filter, shared_size: false }).unwrap();
     listing.rows.iter().map(|row| row.summary().target.digest.to_string()).collect()
 }
 
 #[tokio::test]
 async fn what_is_loaded_is_listed_newest_first() {
     let engine = loaded().await;
-    assert_eq!(ids(&engine, ""), [LEGACY_ID, APP_ID]);
-    let rows = engine.list(&query("")).unwrap().rows;
+    assert_eq!(ids(&engine), [LEGACY_ID, APP_ID]);
+    let rows = engine.list(&ListQuery::default()).unwrap().rows;
     let app = rows[1].summary();
     assert_eq!(app.repo_tags, ["127.0.0.1:5000/team/app:1.0", APP]);
     assert_eq!(app.repo_digests, [format!("registry.example/team/app@{APP_ID}")]);
@@ -145,7 +148,7 @@ async fn one_platform_can_be_loaded_alone_with_its_evidence() {
     let engine = engine().await;
     let options = LoadOptions { platforms: vec![Platform::parse_specifier("linux/arm64").unwrap()] };
     load(&engine, options, fixture("app-oci.tar")).await.unwrap();
-    let listing = engine.list(&query("")).unwrap();
+    let listing = engine.list(&ListQuery::default()).unwrap();
     let summary = listing.rows[0].summary();
     let available: Vec<bool> = summary.manifests.iter().map(|manifest| manifest.available).collect();
     assert_eq!(available, [false, true, false, false, true, false]);
@@ -156,7 +159,7 @@ async fn one_platform_can_be_loaded_alone_with_its_evidence() {
     assert_eq!(error.kind(), Kind::NotFound);
     // The platforms that were left out can come later.
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
-    assert!(engine.list(&query("")).unwrap().rows[0].summary().manifests.iter().all(|m| m.available));
+    assert!(engine.list(&ListQuery::default()).unwrap().rows[0].summary().manifests.iter().all(|m| m.available));
 }
 
 #[tokio::test]
@@ -206,11 +209,11 @@ async fn an_image_that_loses_its_last_name_is_kept_under_its_digest() {
         archive.append_data(&mut header, path, bytes.as_slice()).unwrap();
     }
     load(&engine, LoadOptions::default(), archive.into_inner().unwrap()).await.unwrap();
-    assert_eq!(ids(&engine, r#"{"dangling":["true"]}"#), [APP_ID]);
+    assert_eq!(dangling_ids(&engine), [APP_ID]);
     assert_eq!(engine.image_count(), 3);
     // It gets its names back, and the other is dangling.
     load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
-    let dangling = ids(&engine, r#"{"dangling":["true"]}"#);
+    let dangling = dangling_ids(&engine);
     assert!(dangling.len() == 1 && dangling[0] != APP_ID, "{dangling:?}");
 }
 
@@ -219,7 +222,7 @@ async fn an_unchanged_image_is_rendered_once() {
     let engine = loaded().await;
     let render = |engine: &Engine| -> usize {
         let rendered = std::cell::Cell::new(0);
-        for row in engine.list(&query("")).unwrap().rows {
+        for row in engine.list(&ListQuery::default()).unwrap().rows {
             row.rendered(1, |summary, bytes| {
                 rendered.set(rendered.get() + 1);
                 write!(bytes, "{}", summary.target.digest).unwrap();

@@ -5,6 +5,7 @@ pub mod answer;
 mod content;
 mod dockerfile;
 mod facade;
+mod filters;
 mod images;
 mod lines;
 pub mod openapi;

@@ -77,14 +77,6 @@ impl ReferencePattern {
     }
 }
 
-/// Whether a pattern means a reference; see [`ReferencePattern`].
-///
-/// # Errors
-/// `InvalidArgument` for a malformed pattern.
-pub fn reference_matches(pattern: &str, reference: &Reference) -> Result<bool> {
-    Ok(ReferencePattern::parse(pattern)?.matches(reference))
-}
-
 impl Token {
     fn matches(&self, c: char) -> bool {
         match self {
@@ -185,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_reference_is_matched_with_and_without_its_tag() {
-        let matches = |pattern, reference: &str| reference_matches(pattern, &reference.parse().unwrap()).unwrap();
+        let matches =
+            |pattern, reference: &str| ReferencePattern::parse(pattern).unwrap().matches(&reference.parse().unwrap());
         assert!(matches("app", "app:1.0"));
         assert!(matches("*:1.0", "app:1.0"));
         assert!(!matches("*:1.0", "registry.example/team/app:1.0"));

@@ -42,13 +42,13 @@ async fn a_tag_is_one_more_name_with_what_stands_beside_the_old_one() {
 async fn a_name_that_moves_leaves_its_image_dangling_once_it_was_the_last() {
     let engine = loaded().await;
     engine.tag(&called(APP), &new_name(LEGACY)).await.unwrap();
-    assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
+    assert!(dangling_ids(&engine).is_empty());
     engine.tag(&called(APP), &new_name("legacy/three-layers:latest")).await.unwrap();
-    assert_eq!(ids(&engine, r#"{"dangling":["true"]}"#), [LEGACY_ID]);
+    assert_eq!(dangling_ids(&engine), [LEGACY_ID]);
     // A name takes it out of that state.
     engine.tag(&called(LEGACY_ID), &new_name("found/again:1")).await.unwrap();
     assert_eq!(names_of(&engine, LEGACY_ID).await, ["found/again:1"]);
-    assert!(ids(&engine, r#"{"dangling":["true"]}"#).is_empty());
+    assert!(dangling_ids(&engine).is_empty());
 }
 
 #[tokio::test]

@@ -2,11 +2,17 @@
 
 use super::*;
 use crate::domain::event::Event;
+use crate::domain::filter::LabelTest;
 use crate::engine::gc::collect::{Collected, collect};
 use crate::store::IngestRequest;
 
-fn filters(text: &str) -> Filters {
-    Filters::parse(text).unwrap()
+/// Images with names go, too.
+fn all() -> PruneFilter {
+    PruneFilter { named: true, ..PruneFilter::default() }
+}
+
+fn label(name: &str, value: &str) -> Option<Vec<LabelTest>> {
+    Some(vec![LabelTest { name: name.to_owned(), value: Some(value.to_owned()), expected: true }])
 }
 
 fn texts(pruned: &Pruned) -> Vec<String> {
@@ -35,16 +41,16 @@ async fn told(engine: &Engine) -> Vec<String> {
 #[tokio::test]
 async fn only_images_without_a_name_go_unless_more_is_asked_for() {
     let engine = loaded().await;
-    assert_eq!(engine.prune(&filters("")).await.unwrap(), Pruned::default());
+    assert_eq!(engine.prune(&PruneFilter::default()).await.unwrap(), Pruned::default());
     for name in ["legacy/three-layers:1", "legacy/three-layers:latest"] {
         engine.tag(&called(APP), &new_name(name)).await.unwrap();
     }
     let before = bytes(&engine);
-    let pruned = engine.prune(&filters("")).await.unwrap();
+    let pruned = engine.prune(&PruneFilter::default()).await.unwrap();
     assert_eq!(texts(&pruned), [LEGACY_ID, LEGACY_ID]);
     assert_eq!(pruned.reclaimed, before - bytes(&engine));
     assert!(pruned.reclaimed > 2_000_000);
-    let all = engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    let all = engine.prune(&all()).await.unwrap();
     // Four names, the index, and six manifests under it.
     assert_eq!(all.removed.len(), 4 + 1 + 6);
     assert_eq!(all.reclaimed, before - pruned.reclaimed);
@@ -55,16 +61,14 @@ async fn only_images_without_a_name_go_unless_more_is_asked_for() {
 async fn filters_choose_what_goes() {
     let engine = loaded().await;
     for nothing in [
-        r#"{"dangling":["false"],"label":["origin=elsewhere"]}"#,
-        r#"{"dangling":["false"],"until":["2000-01-01"]}"#,
-        r#"{"dangling":["true"],"label":["origin"]}"#,
+        PruneFilter { labels: label("origin", "elsewhere"), ..all() },
+        PruneFilter { until: jiff::Timestamp::from_second(946_684_800).ok(), ..all() },
+        PruneFilter { labels: label("origin", "legacy"), ..PruneFilter::default() },
     ] {
-        assert_eq!(engine.prune(&filters(nothing)).await.unwrap(), Pruned::default(), "{nothing}");
+        assert_eq!(engine.prune(&nothing).await.unwrap(), Pruned::default(), "{nothing:?}");
     }
-    let error = engine.prune(&filters(r#"{"reference":["a"]}"#)).await.unwrap_err();
-    assert_eq!(error.public(), "invalid filter 'reference'");
-    engine.prune(&filters(r#"{"dangling":["false"],"label":["origin=legacy"]}"#)).await.unwrap();
-    assert_eq!(ids(&engine, ""), [APP_ID]);
+    engine.prune(&PruneFilter { labels: label("origin", "legacy"), ..all() }).await.unwrap();
+    assert_eq!(ids(&engine), [APP_ID]);
 }
 
 #[tokio::test]
@@ -75,12 +79,12 @@ async fn what_is_held_stays_until_it_is_let_go() {
     let usage = engine.disk_usage().await.unwrap();
     assert_eq!((usage.total, usage.total - usage.reclaimable), (bytes(&engine), held));
     assert_eq!(usage.images.rows.len(), 2);
-    let pruned = engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    let pruned = engine.prune(&all()).await.unwrap();
     assert_eq!(pruned.reclaimed, usage.reclaimable);
     assert_eq!(bytes(&engine), held);
     drop(statements);
     // It goes by itself now, or with a prune that comes first.
-    engine.prune(&filters("")).await.unwrap();
+    engine.prune(&PruneFilter::default()).await.unwrap();
     assert!(engine.blobs().is_empty());
 }
 
@@ -93,7 +97,7 @@ async fn a_prune_in_the_middle_of_a_load_takes_nothing_from_it() {
     let slowly = stream::iter(pieces).then(move |piece| {
         let engine = pruning.clone();
         async move {
-            engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+            engine.prune(&all()).await.unwrap();
             Ok(piece)
         }
     });
@@ -137,7 +141,7 @@ async fn every_change_is_told_of() {
     load(&engine, LoadOptions::default(), fixture("legacy-docker-archive.tar")).await.unwrap();
     engine.tag(&called("legacy/three-layers:1"), &new_name("copy/app:2")).await.unwrap();
     engine.remove(&called("copy/app:2"), RemoveOptions::default()).await.unwrap();
-    engine.prune(&filters(r#"{"dangling":["false"]}"#)).await.unwrap();
+    engine.prune(&all()).await.unwrap();
     let id = LEGACY_ID;
     let expected = [
         &format!("load {id}"),
@@ -164,7 +168,7 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     let before = bytes(&engine);
     // As a load leaves it that brings the other platforms in several steps and is killed between two of them.
     let mut archive = tar::Archive::new(std::io::Cursor::new(fixture("app-oci.tar")));
-    let amd64 = engine.list(&query("")).unwrap().rows[0].summary().manifests[0].descriptor.digest.clone();
+    let amd64 = engine.list(&ListQuery::default()).unwrap().rows[0].summary().manifests[0].descriptor.digest.clone();
     let entry =
         archive.entries().unwrap().map(std::result::Result::unwrap).find(|e| e.path().unwrap().ends_with(amd64.hex()));
     let mut manifest = Vec::new();
@@ -174,10 +178,10 @@ async fn a_manifest_that_was_not_parsed_is_not_here_yet() {
     ingest.write(&manifest).await.unwrap();
     engine.0.publisher.record(vec![ingest.finish().await.unwrap()]).await.unwrap();
     assert!(bytes(&engine) > before);
-    let listing = engine.list(&query("")).unwrap();
+    let listing = engine.list(&ListQuery::default()).unwrap();
     let manifests = listing.rows[0].summary().manifests;
     assert!(!manifests[0].available && manifests[1].available);
-    engine.prune(&filters("")).await.unwrap();
+    engine.prune(&PruneFilter::default()).await.unwrap();
     assert_eq!(bytes(&engine), before);
 }
 
@@ -206,12 +210,12 @@ async fn what_one_removal_leaves_is_what_a_collection_of_everything_would() {
     for file in ["app-oci.tar", "legacy-docker-archive.tar", "app-oci.tar"] {
         names.extend(load(&engine, LoadOptions::default(), fixture(file)).await.unwrap());
         // Content that two images share, and an image that comes back.
-        let some = ids(&engine, "").remove(0);
+        let some = ids(&engine).remove(0);
         engine.tag(&called(&some), &new_name("shared/app:1")).await.unwrap();
         engine.remove(&called(&names.remove(0)), RemoveOptions::default()).await.unwrap();
         assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{file}");
     }
-    for id in ids(&engine, "") {
+    for id in ids(&engine) {
         engine.remove(&called(&id), RemoveOptions { force: true, ..RemoveOptions::default() }).await.unwrap();
         assert_eq!(collect(&engine.0.publisher, None).await.unwrap(), Collected::default(), "{id}");
     }

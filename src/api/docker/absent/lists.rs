@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use super::Thing;
 use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::filters::Filters;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::filter::Filters;
 use crate::domain::{Error, Result};
 
 /// The operations' part of the OpenAPI document.

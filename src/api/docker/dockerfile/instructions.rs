@@ -2,7 +2,7 @@
 
 use super::lines::{self, Line};
 use super::words::{self, Shell};
-use crate::domain::filter::parse_duration;
+use crate::api::docker::filters::parse_duration;
 use crate::domain::runtime_config::{Healthcheck, Present, RuntimeConfig};
 use crate::domain::{Error, Result};
 

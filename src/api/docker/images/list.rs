@@ -8,18 +8,17 @@ use axum::extract::State;
 use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::filters::{self, Filters};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
 use crate::api::docker::versions::{Detail, Form, Shape};
-use crate::domain::filter::Filters;
 use crate::domain::{Error, Result, image};
-use crate::engine::{Engine, ListQuery, ListedImage, Listing};
+use crate::engine::{Engine, ImageFilter, ListQuery, ListedImage, Listing};
 
 /// How many bytes of a list are written at once. A list that is shorter is sent with its length.
 const CHUNK: usize = 256 << 10;
@@ -74,28 +73,20 @@ pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query)
         (true, false) => Detail::Manifests,
         (true, true) => Detail::Identity,
     };
-    let wanted = ListQuery { filters: filters(&query, shape)?, shared_size: query.flag("shared-size") };
+    let wanted = ListQuery { filter: filter(&query, shape)?, shared_size: query.flag("shared-size") };
     let (sender, receiver) = mpsc::channel(WAITING);
     let engine = app.engine;
     tokio::task::spawn_blocking(move || write(&engine, &wanted, shape, detail, &sender));
     answer(receiver).await
 }
 
-fn filters(query: &Query, shape: &Shape) -> Result<Filters> {
-    let filters = Filters::parse(query.text("filters"))?;
-    match query.text("filter") {
-        name if shape.name_filter && !name.is_empty() && !filters.contains("reference") => {
-            let mut all = match query.text("filters") {
-                "" => json!({}),
-                text => serde_json::from_str(text).map_err(|e| Error::invalid("invalid filter").with_cause(e))?,
-            };
-            // Either form of filters may be there, and they do not mix.
-            let lists = !all.as_object().is_some_and(|all| all.values().any(Value::is_object));
-            all["reference"] = if lists { json!([name]) } else { json!({ name: true }) };
-            Filters::parse(&all.to_string())
-        }
-        _ => Ok(filters),
+fn filter(query: &Query, shape: &Shape) -> Result<ImageFilter> {
+    let mut filters = Filters::parse(query.text("filters"))?;
+    let name = query.text("filter");
+    if shape.name_filter && !name.is_empty() && !filters.contains("reference") {
+        filters.add("reference", name);
     }
+    filters::listed(&filters, jiff::Timestamp::now())
 }
 
 /// A part of the answer.

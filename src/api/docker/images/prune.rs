@@ -5,10 +5,10 @@ use http::StatusCode;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::filters::{self, Filters};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::removed::ImagePruneResponse;
-use crate::domain::filter::Filters;
 
 /// Remove unused images
 ///
@@ -37,6 +37,7 @@ use crate::domain::filter::Filters;
     ),
 )]
 pub async fn image_prune(State(app): State<App>, query: Query) -> Answer {
-    let pruned = app.engine.prune(&Filters::parse(query.text("filters"))?).await?;
+    let filter = filters::pruned(&Filters::parse(query.text("filters"))?, jiff::Timestamp::now())?;
+    let pruned = app.engine.prune(&filter).await?;
     json(StatusCode::OK, &ImagePruneResponse::from(pruned))
 }

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::filters::Filters;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::filter::Filters;
 use crate::domain::{Error, Result};
 
 /// How many repositories are answered where the client does not say, and at most.

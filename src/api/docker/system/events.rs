@@ -13,12 +13,12 @@ use jiff::Timestamp;
 
 use crate::api::docker::App;
 use crate::api::docker::answer::Answer;
+use crate::api::docker::filters::{self, Filters, parse_unix_timestamp};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::event::EventMessage;
 use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::{EventShape, Form};
 use crate::domain::event::Event;
-use crate::domain::filter::{Filters, parse_unix_timestamp};
 use crate::domain::{Error, Result};
 use crate::engine::EventQuery;
 
@@ -92,7 +92,7 @@ fn asked(query: &Query) -> Result<EventQuery> {
             query.text("until")
         )));
     }
-    Ok(EventQuery { since, until, filters: Filters::parse(query.text("filters"))? })
+    Ok(EventQuery { since, until, filter: filters::events(&Filters::parse(query.text("filters"))?) })
 }
 
 /// How the objects of a stream are told apart, and what that is called.

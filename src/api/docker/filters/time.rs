@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::error::{Error, Result};
+use crate::domain::{Error, Result};
 
 /// Reads a moment.
 ///

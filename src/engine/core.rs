@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use super::catalog::Catalog;
+use super::clock::Clock;
 use super::downloads::Downloads;
 use super::gc::collect;
 use super::leases::Leases;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub max_concurrent_uploads: usize,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
+    /// What tells the time.
+    pub clock: Clock,
     /// Who decides what may get a name, in this order.
     pub admissions: Vec<Arc<dyn Admission>>,
 }
@@ -57,6 +60,7 @@ impl Settings {
             max_concurrent_downloads: 3,
             max_concurrent_uploads: 5,
             pull_attestations: PullAttestations::default(),
+            clock: Clock::default(),
             admissions: vec![Arc::new(AdmitAll)],
         }
     }
@@ -108,7 +112,7 @@ impl Engine {
         let registries = offload(move || Registries::new(registry)).await?;
         let catalog = Arc::new(Catalog::new());
         catalog.replace(entries, records.revision);
-        let (leases, events) = (Leases::new(stores.leases.clone()), Arc::<Events>::default());
+        let (leases, events) = (Leases::new(stores.leases.clone()), Arc::new(Events::new(settings.clock.clone())));
         leases.start_renewal();
         let publisher = Publisher::start(
             stores.clone(),
@@ -116,6 +120,7 @@ impl Engine {
             leases.clone(),
             events.clone(),
             settings.admissions.clone(),
+            settings.clock.clone(),
         )?;
         let inner = Inner {
             registries,
@@ -141,6 +146,11 @@ impl Engine {
         drop(inner.catalog.snapshot());
         collect::start(&inner.publisher);
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Now, as the engine's clock has it.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.0.settings.clock.now()
     }
 
     /// How many images there are: targets of names, each counted once.

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::clock::{moment, now};
+use super::clock::moment;
 use super::core::{Engine, Inner};
 use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
 use super::stream::blocking_reader::blocking_reader;
@@ -197,7 +197,7 @@ impl Inner {
         };
         let layer_descriptor = Descriptor::new(media_type, blob.digest.clone(), blob.size);
 
-        let created = moment(now()).to_string();
+        let created = moment(self.publisher.now()).to_string();
         let platform = &import.platform;
         let config = json(&ConfigFile {
             created: &created,

@@ -35,6 +35,7 @@ mod uploads;
 pub use crate::registry::{Credential, InsecureRegistry, Proxies};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
+pub use clock::Clock;
 pub use core::{Engine, PullAttestations, Settings};
 pub use disk_usage::DiskUsage;
 pub use filter::{EventFilter, ImageFilter, PruneFilter};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::catalog::Catalog;
-use super::super::clock::now;
+use super::super::clock::Clock;
 use super::super::gc::reachable::reachable;
 use super::finding::{Checked, Fault, Finding};
 use super::options::{CheckDepth, CheckOptions, Progress};
@@ -45,7 +45,7 @@ pub fn check_stores(
         is_clean: found.inventory.is_clean,
         lost: HashSet::new(),
         repair: Repair::default(),
-        now: now(),
+        now: Clock::default().record_time(),
         summary,
     };
     check.database(&found);

@@ -82,7 +82,7 @@ pub(in crate::engine) fn start(publisher: &Publisher) {
 }
 
 fn decide(view: &View<'_>, sweep: Sweep, report: Report) -> (Decision, Collected) {
-    let View { state, parents, leases, held_elsewhere } = view;
+    let View { state, parents, leases, held_elsewhere, .. } = view;
     let unreachable = match &sweep.candidates {
         // Looking through everything is for nothing where little can be found.
         Some(candidates) if sweep.pruned.is_none() => {

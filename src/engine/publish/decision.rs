@@ -18,6 +18,8 @@ pub(in crate::engine) struct View<'a> {
     pub(in crate::engine) leases: &'a Leases,
     /// What other engines hold. Known for decisions that are made alone, else empty.
     pub(in crate::engine) held_elsewhere: &'a HashSet<Digest>,
+    /// Nanoseconds since the Unix epoch.
+    pub(super) now: i64,
 }
 
 /// A change that was decided on.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::domain::StringMap;
 use crate::domain::event::{Action, Event};
+use crate::engine::clock::Clock;
 use crate::engine::filter::EventFilter;
 
 /// How many events are kept, and how many a subscriber may be behind.
@@ -38,7 +39,10 @@ impl EventQuery {
 }
 
 /// The events of one engine.
-pub(in crate::engine) struct Events(Mutex<Log>);
+pub(in crate::engine) struct Events {
+    clock: Clock,
+    log: Mutex<Log>,
+}
 
 struct Log {
     kept: VecDeque<Arc<Event>>,
@@ -46,15 +50,14 @@ struct Log {
     live: Option<broadcast::Sender<Arc<Event>>>,
 }
 
-impl Default for Events {
-    fn default() -> Self {
-        Self(Mutex::new(Log { kept: VecDeque::new(), live: Some(broadcast::Sender::new(KEPT)) }))
-    }
-}
-
 impl Events {
+    pub(in crate::engine) fn new(clock: Clock) -> Self {
+        let log = Log { kept: VecDeque::new(), live: Some(broadcast::Sender::new(KEPT)) };
+        Self { clock, log: Mutex::new(log) }
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.0.lock()
+        self.log.lock()
     }
 
     /// How many listen.
@@ -71,7 +74,7 @@ impl Events {
     pub(super) fn publish(&self, action: Action, id: String, attributes: StringMap) {
         let mut log = self.log();
         // The time is taken under the lock, so that events are kept in its order.
-        let event = Arc::new(Event { action, id, attributes, at: Timestamp::now() });
+        let event = Arc::new(Event { action, id, attributes, at: self.clock.now() });
         if log.kept.len() == KEPT {
             log.kept.pop_front();
         }
@@ -86,7 +89,7 @@ impl Events {
         let log = self.log();
         let asks_for_past = query.since.is_some() || query.until.is_some();
         let past = log.kept.iter().filter(|event| asks_for_past && query.admits(event)).cloned().collect();
-        let left = query.until.map(|until| until.duration_since(Timestamp::now()));
+        let left = query.until.map(|until| until.duration_since(self.clock.now()));
         let is_over = left.is_some_and(|left| left.is_negative());
         Subscription {
             past,
@@ -160,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_events_are_kept_for_who_asks_for_the_past() {
-        let events = Events::default();
+        let events = Events::new(Clock::default());
         (0..300).for_each(|number| publish(&events, number));
         let since = Some(Timestamp::UNIX_EPOCH);
         let mut all = events.subscribe(EventQuery { since, ..EventQuery::default() });
@@ -173,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_subscriber_that_falls_behind_is_cut_off_and_holds_nobody_up() {
-        let events = Events::default();
+        let events = Events::new(Clock::default());
         let (mut slow, mut quick) = (events.subscribe(EventQuery::default()), events.subscribe(EventQuery::default()));
         (0..KEPT).for_each(|number| publish(&events, number));
         assert_eq!(names(&mut quick).await.len(), KEPT);
@@ -184,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_ends_when_it_is_told_to() {
-        let events = Events::default();
+        let events = Events::new(Clock::default());
         let until = Some(Timestamp::now() + jiff::SignedDuration::from_millis(50));
         let mut timed = events.subscribe(EventQuery { until, ..EventQuery::default() });
         publish(&events, 1);

@@ -8,7 +8,6 @@ use super::decision::{Content, Decision, Publication, View};
 use super::report::Report;
 use crate::domain::Digest;
 use crate::engine::catalog::{State, is_dangling};
-use crate::engine::clock::now;
 use crate::store::{Changes, NameRecord, Sources, Verdict};
 
 /// Names that are set, or removed where the record is absent.
@@ -25,7 +24,7 @@ pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publica
             .collect(),
         None => Vec::new(),
     };
-    let names = name_changes(view.state, admitted, report, now());
+    let names = name_changes(view.state, admitted, report, view.now);
     let changes = Changes { blobs, documents, configs, names, sources, ..Changes::default() };
     Decision { changes, report: report.clone(), unrecorded: Vec::new() }
 }

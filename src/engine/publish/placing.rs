@@ -3,7 +3,6 @@
 use super::decision::{Content, Decision};
 use super::publisher::Publisher;
 use crate::domain::{Digest, Result};
-use crate::engine::clock::now;
 use crate::store::{BlobRecord, Staged};
 
 impl Publisher {
@@ -11,7 +10,7 @@ impl Publisher {
     /// recorded them, whoever called this must hold them by a lease, and take them back with [`Publisher::discard`] where
     /// there will be no such commit.
     pub(in crate::engine) async fn place(&self, staged: Vec<Staged>) -> Result<Vec<(Digest, BlobRecord)>> {
-        let created_at = now();
+        let created_at = self.now();
         let records: Vec<(Digest, BlobRecord)> =
             staged.iter().map(|staged| (staged.digest.clone(), BlobRecord { size: staged.size, created_at })).collect();
         self.leases().flush().await?;

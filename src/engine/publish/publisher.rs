@@ -11,6 +11,7 @@ use super::writer::{WeakWriter, Writer};
 use super::{follow, names};
 use crate::domain::{Error, Kind, Result};
 use crate::engine::catalog::{Catalog, State};
+use crate::engine::clock::Clock;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;
 use crate::store::Stores;
@@ -43,9 +44,10 @@ impl Publisher {
         leases: Leases,
         events: Arc<Events>,
         admissions: Vec<Arc<dyn Admission>>,
+        clock: Clock,
     ) -> Result<Self> {
         let (parents, runtime) = (ParentIndex::default(), tokio::runtime::Handle::current());
-        let shared = Arc::new(Shared { stores, catalog, parents, leases, events, admissions, runtime });
+        let shared = Arc::new(Shared { stores, catalog, parents, leases, events, admissions, clock, runtime });
         let writer = Writer::start(shared.clone())?;
         follow::start(&shared, &writer);
         Ok(Self { shared, writer })
@@ -67,17 +69,15 @@ impl Publisher {
         publication: Publication,
         mut condition: impl FnMut(&State) -> Result<bool> + Send + 'static,
     ) -> Result<bool> {
-        let mut publication = Some(publication);
         let decide = move |view: &View<'_>| {
             if !condition(view.state)? {
                 return Ok((Decision::nothing(Report::Nothing), false));
             }
-            let publication = publication.as_mut().ok_or_else(|| Error::internal("publishing failed", "no content"))?;
             if let Some(lost) = publication.needs.iter().find(|digest| view.state.blob(digest).is_none()) {
                 let text = format!("content {lost} was removed in the meantime: try again");
                 return Err(Error::new(Kind::Unavailable, text));
             }
-            Ok((names::decide(view, &admitted, publication), true))
+            Ok((names::decide(view, &admitted, &publication), true))
         };
         self.writer.ask(decide).await
     }
@@ -111,6 +111,11 @@ impl Publisher {
     /// The leases of this engine's operations.
     pub(in crate::engine) fn leases(&self) -> &Leases {
         &self.shared.leases
+    }
+
+    /// Now, in nanoseconds since the Unix epoch.
+    pub(in crate::engine) fn now(&self) -> i64 {
+        self.shared.clock.record_time()
     }
 
     /// The stores that are changed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::event_log::Events;
 use crate::engine::catalog::Catalog;
+use crate::engine::clock::Clock;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;
 use crate::store::Stores;
@@ -17,6 +18,7 @@ pub(super) struct Shared {
     pub(super) leases: Leases,
     pub(super) events: Arc<Events>,
     pub(super) admissions: Vec<Arc<dyn Admission>>,
+    pub(super) clock: Clock,
     /// Where work goes on that nobody waits for.
     pub(super) runtime: tokio::runtime::Handle,
 }

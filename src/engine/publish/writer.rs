@@ -186,8 +186,9 @@ impl Thread {
         };
         let decided = held_elsewhere.and_then(|held_elsewhere| {
             let state = self.shared.catalog.state();
-            let Shared { parents, leases, .. } = self.shared.as_ref();
-            let view = View { state: &state, parents, leases, held_elsewhere: &held_elsewhere };
+            let Shared { parents, leases, clock, .. } = self.shared.as_ref();
+            let view =
+                View { state: &state, parents, leases, held_elsewhere: &held_elsewhere, now: clock.record_time() };
             // A decision that panics takes nobody else down.
             let decide = std::panic::AssertUnwindSafe(|| job.decide(&view));
             let decision = std::panic::catch_unwind(decide)

@@ -115,7 +115,7 @@ impl Inner {
         let mut blobs: Vec<&FetchedBlob> = blobs.iter().collect();
         blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
         blobs.dedup_by(|a, b| a.digest == b.digest);
-        let created_at = super::super::clock::now();
+        let created_at = self.publisher.now();
         let mut taken = Vec::new();
         for blob in blobs {
             let mut state = wait(blob.received.state.lock());

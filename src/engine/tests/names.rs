@@ -39,6 +39,20 @@ async fn a_tag_is_one_more_name_with_what_stands_beside_the_old_one() {
 }
 
 #[tokio::test]
+async fn names_and_events_have_the_time_of_the_engines_clock() {
+    let at = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    let settings = Settings { clock: Clock::new(move || at), ..Settings::new("/nowhere") };
+    let engine = Engine::with_stores(settings, MemoryStore::open()).await.unwrap();
+    load(&engine, LoadOptions::default(), fixture("app-oci.tar")).await.unwrap();
+    engine.tag(&called(APP), &new_name("copy/app:2")).await.unwrap();
+    assert_eq!(engine.inspect(&called("copy/app:2"), None).await.unwrap().last_tag_time, at);
+    let past = EventQuery { since: Some(at), until: Some(at), ..EventQuery::default() };
+    let told: Vec<_> = engine.events(past).map(|event| (event.action.name(), event.at)).collect().await;
+    assert_eq!(told.last(), Some(&("tag", at)));
+    assert_eq!(engine.now(), at);
+}
+
+#[tokio::test]
 async fn a_name_that_moves_leaves_its_image_dangling_once_it_was_the_last() {
     let engine = loaded().await;
     engine.tag(&called(APP), &new_name(LEGACY)).await.unwrap();

@@ -8,6 +8,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::api::docker::App;
@@ -73,20 +74,20 @@ pub async fn image_list(State(app): State<App>, Form(shape): Form, query: Query)
         (true, false) => Detail::Manifests,
         (true, true) => Detail::Identity,
     };
-    let wanted = ListQuery { filter: filter(&query, shape)?, shared_size: query.flag("shared-size") };
+    let wanted = ListQuery { filter: filter(&query, shape, app.engine.now())?, shared_size: query.flag("shared-size") };
     let (sender, receiver) = mpsc::channel(WAITING);
     let engine = app.engine;
     tokio::task::spawn_blocking(move || write(&engine, &wanted, shape, detail, &sender));
     answer(receiver).await
 }
 
-fn filter(query: &Query, shape: &Shape) -> Result<ImageFilter> {
+fn filter(query: &Query, shape: &Shape, now: Timestamp) -> Result<ImageFilter> {
     let mut filters = Filters::parse(query.text("filters"))?;
     let name = query.text("filter");
     if shape.name_filter && !name.is_empty() && !filters.contains("reference") {
         filters.add("reference", name);
     }
-    filters::listed(&filters, jiff::Timestamp::now())
+    filters::listed(&filters, now)
 }
 
 /// A part of the answer.

@@ -37,7 +37,7 @@ use crate::api::docker::render::removed::ImagePruneResponse;
     ),
 )]
 pub async fn image_prune(State(app): State<App>, query: Query) -> Answer {
-    let filter = filters::pruned(&Filters::parse(query.text("filters"))?, jiff::Timestamp::now())?;
+    let filter = filters::pruned(&Filters::parse(query.text("filters"))?, app.engine.now())?;
     let pruned = app.engine.prune(&filter).await?;
     json(StatusCode::OK, &ImagePruneResponse::from(pruned))
 }

@@ -320,7 +320,7 @@ pub(super) async fn info(State(app): State<App>, form: Form) -> Answer {
         images: app.engine.image_count(),
         listeners: app.engine.event_listeners(),
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
-        now: jiff::Timestamp::now(),
+        now: app.engine.now(),
     };
     let info = SystemInfo::new(app.engine.uuid(), &moment, &app.settings, Host::here(), &form.0.system);
     answer::json(StatusCode::OK, &info)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::descriptor::{Descriptor, StringMap};
 use super::manifest::{ConfigSummary, Document, HistoryStep, ImageConfig, Manifest};
-use super::{Digest, Platform};
+use super::{Digest, Platform, Reference};
 
 /// One image as a list shows it: a view of what is kept, so that no list copies its images.
 #[derive(Clone, Debug)]
@@ -17,10 +17,8 @@ pub struct ImageSummary<'a> {
     pub created: i64,
     /// The labels of the platform that fits the host best; absent where no configuration is here.
     pub labels: Option<&'a StringMap>,
-    /// Familiar names with their tags, sorted; empty for a dangling image.
-    pub repo_tags: Vec<String>,
-    /// One repository with the target's digest; empty for a dangling image.
-    pub repo_digests: Vec<String>,
+    /// Sorted; empty for a dangling image.
+    pub names: &'a [Reference],
     /// Bytes of all content of the image that is here.
     pub size: u64,
     /// What stands under the image's index, or the image's one manifest, in order.
@@ -119,10 +117,10 @@ impl ManifestSummary {
 pub struct ImageDetail {
     /// The image's target, or the platform's manifest where a platform was asked for.
     pub target: Descriptor,
-    /// Familiar names with their tags, sorted; empty for a dangling image.
-    pub repo_tags: Vec<String>,
-    /// Every repository with the target's digest, sorted.
-    pub repo_digests: Vec<String>,
+    /// What the names point at, whatever platform was asked for.
+    pub digest: Digest,
+    /// Sorted; empty for a dangling image.
+    pub names: Vec<Reference>,
     /// The configuration of the platform that fits best; absent where none is here.
     pub config: Option<ImageConfig>,
     /// Bytes of the content of the platform shown.
@@ -144,5 +142,5 @@ pub struct HistoryItem {
     /// The packed size in bytes of the layer that the step made; 0 if it made none.
     pub size: u64,
     /// The image's names, on the newest step; empty on older ones.
-    pub tags: Vec<String>,
+    pub names: Vec<Reference>,
 }

@@ -22,7 +22,7 @@ impl Engine {
 
 impl Inner {
     fn history(&self, name: &ImageName, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
-        let (id, tags, config, sizes) = {
+        let (id, names, config, sizes) = {
             let state = self.catalog.state();
             let image = resolve(&state, name)?;
             let tree = Tree::new(&state, &image.record.target);
@@ -35,7 +35,7 @@ impl Inner {
             };
             let Some(manifest) = shown.and_then(ManifestSummary::manifest) else { return Ok(Vec::new()) };
             let sizes: Vec<u64> = manifest.layers.iter().map(|layer| layer.size).collect();
-            (image.record.target.digest.clone(), image.repo_tags(), manifest.config.digest.clone(), sizes)
+            (image.record.target.digest.clone(), image.names, manifest.config.digest.clone(), sizes)
         };
         let mut sizes = sizes.into_iter();
         let mut items: Vec<HistoryItem> = self
@@ -46,13 +46,13 @@ impl Inner {
                 size: if step.empty_layer { 0 } else { sizes.next().unwrap_or_default() },
                 step,
                 id: None,
-                tags: Vec::new(),
+                names: Vec::new(),
             })
             .collect();
         items.reverse();
         if let Some(newest) = items.first_mut() {
             newest.id = Some(id);
-            newest.tags = tags;
+            newest.names = names;
         }
         Ok(items)
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::*;
 use crate::domain::Result;
 use crate::domain::image::ManifestKind;
-use crate::domain::{Digest, ImageName, Kind, Platform, TagName, attestation};
+use crate::domain::{Digest, ImageName, Kind, Platform, Reference, TagName, attestation};
 use crate::store::MemoryStore;
 
 const APP: &str = "registry.example/team/app:1.0";
@@ -31,6 +31,10 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn called(text: &str) -> ImageName {
     ImageName::parse(text).unwrap()
+}
+
+fn shown(names: &[Reference]) -> Vec<String> {
+    names.iter().map(Reference::familiar).collect()
 }
 
 fn new_name(text: &str) -> TagName {
@@ -77,8 +81,7 @@ async fn what_is_loaded_is_listed_newest_first() {
     assert_eq!(ids(&engine), [LEGACY_ID, APP_ID]);
     let rows = engine.list(&ListQuery::default()).unwrap().rows;
     let app = rows[1].summary();
-    assert_eq!(app.repo_tags, ["127.0.0.1:5000/team/app:1.0", APP]);
-    assert_eq!(app.repo_digests, [format!("registry.example/team/app@{APP_ID}")]);
+    assert_eq!(shown(app.names), ["127.0.0.1:5000/team/app:1.0", APP]);
     assert_eq!(app.created, 1_767_225_600);
     let kinds: Vec<&str> = app
         .manifests
@@ -241,7 +244,7 @@ async fn history_is_newest_first_and_names_the_image_once() {
     let engine = loaded().await;
     let history = engine.history(&called("legacy/three-layers:1"), None).await.unwrap();
     assert_eq!(history[0].id.as_ref().map(ToString::to_string).as_deref(), Some(LEGACY_ID));
-    assert_eq!(history[0].tags, ["legacy/three-layers:1", "legacy/three-layers:latest"]);
-    assert!(history[1..].iter().all(|item| item.id.is_none() && item.tags.is_empty()));
+    assert_eq!(shown(&history[0].names), ["legacy/three-layers:1", "legacy/three-layers:latest"]);
+    assert!(history[1..].iter().all(|item| item.id.is_none() && item.names.is_empty()));
     assert_eq!(history.iter().map(|item| item.size).sum::<u64>(), 2_124_800 + 2048 + 2048);
 }

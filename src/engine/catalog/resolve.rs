@@ -72,20 +72,6 @@ impl Resolved {
         let names = state.names_of(&record.target.digest).into_iter().filter_map(name_reference).collect();
         Self { record, names, by_name: None }
     }
-
-    /// The names as lists show them: with their tags, or the digest that they were pulled by.
-    pub(in crate::engine) fn repo_tags(&self) -> Vec<String> {
-        self.names.iter().map(Reference::familiar).collect()
-    }
-
-    /// Every repository of the image with its digest.
-    pub(in crate::engine) fn repo_digests(&self) -> Vec<String> {
-        let digest = &self.record.target.digest;
-        let mut all: Vec<String> =
-            self.names.iter().map(|name| name.trimmed().with_digest(digest.clone()).familiar()).collect();
-        all.dedup();
-        all
-    }
 }
 
 /// What a reference points at; `None` where it is no name of an image.

@@ -137,18 +137,12 @@ impl ListEntry {
 }
 
 /// One image of a list in full, under some of its names.
-pub(in crate::engine) fn summarize<'a>(entry: &'a ListEntry, names: &[Reference]) -> ImageSummary<'a> {
+pub(in crate::engine) fn summarize<'a>(entry: &'a ListEntry, names: &'a [Reference]) -> ImageSummary<'a> {
     ImageSummary {
         target: &entry.target,
         created: entry.created,
         labels: entry.config.as_ref().map(|config| &config.labels),
-        repo_tags: names.iter().map(Reference::familiar).collect(),
-        // List shows one repository of an image, that of its last name; inspect shows all.
-        repo_digests: names
-            .last()
-            .map(|name| name.trimmed().with_digest(entry.target.digest.clone()).familiar())
-            .into_iter()
-            .collect(),
+        names,
         sources: &entry.sources,
         size: entry.tree.manifests.iter().map(|manifest| manifest.content_size).sum(),
         manifests: &entry.tree.manifests,

@@ -19,7 +19,7 @@ fn texts(removed: Vec<Removed>) -> Vec<String> {
 }
 
 async fn names_of(engine: &Engine, image: &str) -> Vec<String> {
-    engine.inspect(&called(image), None).await.unwrap().repo_tags
+    shown(&engine.inspect(&called(image), None).await.unwrap().names)
 }
 
 #[tokio::test]

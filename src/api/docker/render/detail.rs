@@ -9,6 +9,7 @@ use super::config::{ConfigJson, ImageConfig};
 use super::descriptor::OciDescriptor;
 use super::identity::{Identity, identity};
 use super::manifest::{self, ImageManifestSummary};
+use super::names::{Tags, repo_digests};
 use crate::api::docker::versions::DetailShape;
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::image::ImageDetail;
@@ -25,9 +26,10 @@ pub struct ImageInspect<'a> {
     #[schema(value_type = String)]
     id: &'a Digest,
     /// The image's names, with their tags.
-    repo_tags: &'a [String],
+    #[schema(value_type = Vec<String>)]
+    repo_tags: Tags<'a>,
     /// The image's repositories, with its digest.
-    repo_digests: &'a [String],
+    repo_digests: Vec<String>,
     /// The image that this one was built upon: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -150,8 +152,8 @@ impl<'a> ImageInspect<'a> {
         let (kind, layers) = config.map(blob::ImageConfig::rootfs).unwrap_or_default();
         Self {
             id: &image.target.digest,
-            repo_tags: &image.repo_tags,
-            repo_digests: &image.repo_digests,
+            repo_tags: Tags(&image.names),
+            repo_digests: repo_digests(&image.names, &image.digest),
             parent: shown(""),
             comment: (shape.empty_texts || !comment.is_empty()).then_some(comment),
             created: config.and_then(created).or(unknown),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names::Tags;
 use crate::domain::image::HistoryItem;
 
 /// One step of an image's history.
@@ -22,8 +23,8 @@ pub struct ImageHistoryResponseItem<'a> {
     /// The packed size of the step's layer in bytes; 0 where it made none.
     size: u64,
     /// The image's names, at the newest step; null at the others.
-    #[schema(required = true)]
-    tags: Option<&'a [String]>,
+    #[schema(value_type = Option<Vec<String>>, required = true)]
+    tags: Option<Tags<'a>>,
 }
 
 impl<'a> From<&'a HistoryItem> for ImageHistoryResponseItem<'a> {
@@ -34,7 +35,7 @@ impl<'a> From<&'a HistoryItem> for ImageHistoryResponseItem<'a> {
             created_by: &item.step.created_by,
             id: item.id.as_ref().map_or_else(|| "<missing>".to_owned(), ToString::to_string),
             size: item.size,
-            tags: (!item.tags.is_empty()).then_some(&item.tags),
+            tags: (!item.names.is_empty()).then_some(Tags(&item.names)),
         }
     }
 }

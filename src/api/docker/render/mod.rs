@@ -11,6 +11,7 @@ pub mod history;
 pub mod identity;
 pub mod manifest;
 pub mod message;
+mod names;
 pub mod removed;
 pub mod summary;
 pub mod usage;

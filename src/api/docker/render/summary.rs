@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
 use super::manifest::{self, ImageManifestSummary};
+use super::names::{Tags, repo_digest};
 use crate::api::docker::versions::{Detail, ListShape};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::{Digest, StringMap, image};
@@ -63,9 +64,11 @@ impl<'a> ImageSummary<'a> {
             Detail::Manifests => manifest::manifests(image.manifests, shape.statements, None),
             Detail::Identity => manifest::manifests(image.manifests, shape.statements, Some(image.sources)),
         };
-        let unnamed = image.repo_tags.is_empty() && image.repo_digests.is_empty();
-        let names = |names: &'a [String], none| {
-            if unnamed && shape.none_names { Names::None(none) } else { Names::Some(names) }
+        // Of an image's repositories, a list shows the one of its last name; inspect shows all.
+        let (tags, digests) = match image.names.last() {
+            None if shape.none_names => (Names::Word("<none>:<none>"), Names::Word("<none>@<none>")),
+            None => (Names::Tags(Tags(&[])), Names::Tags(Tags(&[]))),
+            Some(last) => (Names::Tags(Tags(image.names)), Names::Digest(repo_digest(last, &image.target.digest))),
         };
         Self {
             containers: if shape.containers { 0 } else { -1 },
@@ -75,8 +78,8 @@ impl<'a> ImageSummary<'a> {
             parent_id: "",
             descriptor: shape.descriptor.then(|| image.target.json()),
             manifests,
-            repo_digests: names(&image.repo_digests, "<none>@<none>"),
-            repo_tags: names(&image.repo_tags, "<none>:<none>"),
+            repo_digests: digests,
+            repo_tags: tags,
             shared_size: shared_size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX)),
             size: image.size,
             virtual_size: shape.virtual_size.then_some(image.size),
@@ -96,17 +99,19 @@ impl Serialize for Labels<'_> {
     }
 }
 
-/// Names, or the word that stands for none.
+/// Names, one repository with a digest, or the word that stands for none.
 pub enum Names<'a> {
-    Some(&'a [String]),
-    None(&'static str),
+    Tags(Tags<'a>),
+    Digest(String),
+    Word(&'static str),
 }
 
 impl Serialize for Names<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Some(names) => names.serialize(serializer),
-            Self::None(word) => [word].serialize(serializer),
+            Self::Tags(names) => names.serialize(serializer),
+            Self::Digest(digest) => [digest].serialize(serializer),
+            Self::Word(word) => [word].serialize(serializer),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::summary::ImageSummary;
 use crate::api::docker::versions::{Detail, shape};
 use crate::domain::image::{self, HistoryItem, ManifestKind, ManifestSummary};
 use crate::domain::manifest::{ConfigSummary, Document, HistoryStep, ImageConfig, Manifest};
-use crate::domain::{Descriptor, Digest, MediaType, Platform, StringMap};
+use crate::domain::{Descriptor, Digest, MediaType, Platform, Reference, StringMap};
 
 const VERSIONS: [u8; 14] = [40, 41, 42, 43, 44, 46, 47, 48, 50, 51, 52, 53, 54, 55];
 
@@ -23,8 +23,8 @@ fn recordings() -> BTreeMap<String, Value> {
     steps.into_iter().map(|step| (step["id"].as_str().unwrap().to_owned(), step["answer"]["json"].clone())).collect()
 }
 
-fn texts(value: &Value) -> Vec<String> {
-    serde_json::from_value(value.clone()).unwrap()
+fn names(tags: &Value) -> Vec<Reference> {
+    serde_json::from_value(tags.clone()).unwrap()
 }
 
 fn digest(value: &Value) -> Digest {
@@ -67,6 +67,7 @@ struct Kept {
     target: Descriptor,
     labels: StringMap,
     manifests: Vec<ManifestSummary>,
+    names: Vec<Reference>,
     row: Value,
 }
 
@@ -77,6 +78,7 @@ impl Kept {
             target: Descriptor::from_json(&row["Descriptor"]).unwrap(),
             labels: labels.map(|(k, v)| (k.as_str(), v.as_str().unwrap())).collect(),
             manifests: manifests(row),
+            names: names(&row["RepoTags"]),
             row: row.clone(),
         }
     }
@@ -86,8 +88,7 @@ impl Kept {
             target: &self.target,
             created: self.row["Created"].as_i64().unwrap(),
             labels: Some(&self.labels),
-            repo_tags: texts(&self.row["RepoTags"]),
-            repo_digests: texts(&self.row["RepoDigests"]),
+            names: &self.names,
             size: self.row["Size"].as_u64().unwrap(),
             manifests: &self.manifests,
             sources: &[],
@@ -109,8 +110,8 @@ fn config(fixture: &str, name: &str) -> ImageConfig {
 fn detail(answer: &Value, fixture: &str, name: &str) -> image::ImageDetail {
     image::ImageDetail {
         target: Descriptor::from_json(&answer["Descriptor"]).unwrap(),
-        repo_tags: texts(&answer["RepoTags"]),
-        repo_digests: texts(&answer["RepoDigests"]),
+        digest: answer["RepoDigests"][0].as_str().unwrap().split_once('@').unwrap().1.parse().unwrap(),
+        names: names(&answer["RepoTags"]),
         config: Some(config(fixture, name)),
         size: answer["Size"].as_u64().unwrap(),
         last_tag_time: answer["Metadata"]["LastTagTime"].as_str().unwrap().parse().unwrap(),
@@ -186,8 +187,7 @@ fn plain(kind: ManifestKind) -> ManifestSummary {
 }
 
 fn unnamed<'a>(target: &'a Descriptor, manifests: &'a [ManifestSummary]) -> image::ImageSummary<'a> {
-    let (repo_tags, repo_digests) = (vec![], vec![]);
-    image::ImageSummary { target, created: 0, labels: None, repo_tags, repo_digests, size: 0, manifests, sources: &[] }
+    image::ImageSummary { target, created: 0, labels: None, names: &[], size: 0, manifests, sources: &[] }
 }
 
 fn index() -> Descriptor {
@@ -239,8 +239,8 @@ fn an_image_without_names_had_a_word_for_it() {
 fn an_image_without_a_configuration_still_has_an_answer() {
     let image = image::ImageDetail {
         target: Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1),
-        repo_tags: vec![],
-        repo_digests: vec![],
+        digest: Digest::of(b"i"),
+        names: vec![],
         config: None,
         size: 0,
         last_tag_time: jiff::Timestamp::UNIX_EPOCH,
@@ -264,8 +264,8 @@ fn times_keep_their_offset_and_lose_idle_digits() {
         let config = ImageConfig::decode(json!({"created": written}).to_string().as_bytes()).unwrap();
         let image = image::ImageDetail {
             target: Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1),
-            repo_tags: vec![],
-            repo_digests: vec![],
+            digest: Digest::of(b"i"),
+            names: vec![],
             config: Some(config),
             size: 0,
             last_tag_time: jiff::Timestamp::UNIX_EPOCH,
@@ -280,8 +280,8 @@ fn times_keep_their_offset_and_lose_idle_digits() {
 #[test]
 fn older_steps_have_no_image() {
     let step = HistoryStep { created_by: "RUN x".into(), ..Default::default() };
-    let newest = HistoryItem { step: step.clone(), id: Some(Digest::of(b"i")), size: 3, tags: vec!["a:1".into()] };
-    let older = HistoryItem { step, id: None, size: 0, tags: vec![] };
+    let newest = HistoryItem { step: step.clone(), id: Some(Digest::of(b"i")), size: 3, names: names(&json!(["a:1"])) };
+    let older = HistoryItem { step, id: None, size: 0, names: vec![] };
     let show = |item| serde_json::to_value(ImageHistoryResponseItem::from(item)).unwrap();
     assert_eq!(
         show(&newest),

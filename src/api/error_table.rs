@@ -24,6 +24,27 @@ pub fn codes(kind: Kind) -> (StatusCode, Code) {
     }
 }
 
+/// Whose answer a failure is. Docker's API reports what other servers answer by statuses of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The daemon's own.
+    Daemon,
+    /// A server's that the daemon asked. One that cannot be reached is the daemon's failure.
+    Remote,
+    /// A registry's that an image is pulled from. As `Remote`; and who may not see a repository is told that it may not
+    /// exist. What the daemon itself denies is not of this origin, or has a kind of its own.
+    Pull,
+}
+
+/// The HTTP status of a failure in Docker's API.
+pub fn docker_status(kind: Kind, origin: Origin) -> StatusCode {
+    match (origin, kind) {
+        (Origin::Remote | Origin::Pull, Kind::Unavailable) => StatusCode::INTERNAL_SERVER_ERROR,
+        (Origin::Pull, Kind::Unauthenticated | Kind::PermissionDenied) => StatusCode::NOT_FOUND,
+        _ => codes(kind).0,
+    }
+}
+
 /// Writes a failed request to the log, once, with every cause: our faults as warnings, the client's for debugging.
 pub fn log(error: &Error) {
     let (status, _) = codes(error.kind());
@@ -41,37 +62,4 @@ pub fn status(error: Error) -> tonic::Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clients_fault_is_never_a_server_error() {
-        for kind in [
-            Kind::InvalidArgument,
-            Kind::NotFound,
-            Kind::Conflict,
-            Kind::PermissionDenied,
-            Kind::Denied,
-            Kind::Cancelled,
-        ] {
-            assert!(codes(kind).0.is_client_error(), "{kind:?}");
-        }
-        for kind in [Kind::Internal, Kind::DataLoss, Kind::Unavailable, Kind::ResourceExhausted] {
-            assert!(codes(kind).0.is_server_error(), "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn a_status_carries_the_public_text_only() {
-        let error = Error::internal("reading a blob failed", std::io::Error::other("secret path"));
-        let status = status(error);
-        assert_eq!((status.code(), status.message()), (Code::Internal, "reading a blob failed"));
-    }
-
-    #[test]
-    fn a_denial_is_a_refusal_on_every_protocol() {
-        assert_eq!(codes(Kind::Denied), (StatusCode::FORBIDDEN, Code::PermissionDenied));
-        let status = status(Error::denied("app:1", "signed", "no signature"));
-        assert_eq!(status.message(), "image app:1 is denied by rule signed: no signature");
-    }
-}
+mod tests;

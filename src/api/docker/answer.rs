@@ -1,34 +1,57 @@
-//! The forms that every answer shares: JSON bodies, Docker's error body, and the headers that clients sniff.
+//! What every answer shares: JSON bodies, Docker's error body, and which headers it gets.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::render::message::ErrorResponse;
 use super::words;
-use crate::api::error_table;
+use crate::api::error_table::{self, Origin};
 use crate::domain::{Detail, Error, Kind};
 
 /// What a handler gives back.
 pub type Answer = Result<Response, Failure>;
 
-/// A failed request: its answer is the kind's status with the body `{"message": …}`.
+/// A failed request: its answer is the status of the error table with the body `{"message": …}`.
 #[derive(Debug)]
-pub struct Failure(Error);
+pub struct Failure {
+    error: Error,
+    origin: Origin,
+}
+
+impl Failure {
+    /// What a server answered that the daemon asked, or that it gave no answer.
+    pub fn remote(error: Error) -> Self {
+        Self { error, origin: Origin::Remote }
+    }
+
+    /// What a registry answered to a pull.
+    pub fn pull(error: Error) -> Self {
+        Self { error, origin: Origin::Pull }
+    }
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, origin: Origin::Daemon }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        error_table::log(&self.0);
-        message(error_table::codes(self.0.kind()).0, &words::text(&self.0))
+        error_table::log(&self.error);
+        message(error_table::docker_status(self.error.kind(), self.origin), &words::text(&self.error))
     }
+}
+
+/// What every failed request answers.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorResponse<'a> {
+    /// What went wrong, for people.
+    #[schema(example = "No such image: app:latest")]
+    pub message: &'a str,
 }
 
 /// An answer of JSON.
@@ -48,47 +71,34 @@ pub fn bytes(status: StatusCode, body: impl Into<Body>) -> Response {
     response
 }
 
-/// Docker's body for what went wrong.
-pub fn message(status: StatusCode, text: &str) -> Response {
-    // Text alone always serialises; an empty body would still carry the status.
-    bytes(status, serde_json::to_vec(&ErrorResponse { message: text }).unwrap_or_default())
-}
-
 /// A refusal by the facade itself.
 pub fn refusal(kind: Kind, text: impl Into<Detail>) -> Failure {
-    Failure(Error::new(kind, text))
+    Error::new(kind, text).into()
+}
+
+/// The answer to a request that clients send again and again although it is refused: as any refusal, but not logged.
+pub fn unlogged_refusal(kind: Kind, text: &str) -> Response {
+    message(error_table::docker_status(kind, Origin::Daemon), text)
 }
 
 /// The answer where no route matches: as Docker Engine gives it, without the headers of an API answer.
 pub fn page_not_found() -> Response {
-    let mut response = message(StatusCode::NOT_FOUND, "page not found");
-    response.extensions_mut().insert(Signature::None);
+    let mut response = unlogged_refusal(Kind::NotFound, "page not found");
+    response.extensions_mut().insert(HeaderSet::None);
     response
 }
 
-/// Which of the daemon's headers an answer has. Answers that do not say have all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signature {
-    /// None, where no route matched.
-    None,
-    /// Those that a request gets whose version is refused.
-    Version,
+/// Docker's body for what went wrong.
+fn message(status: StatusCode, text: &str) -> Response {
+    // Text alone always serialises; an empty body would still carry the status.
+    bytes(status, serde_json::to_vec(&ErrorResponse { message: text }).unwrap_or_default())
 }
 
-/// Puts on the headers by which clients negotiate the API version and recognise the daemon.
-pub(super) fn sign(response: &mut Response) {
-    const SERVER: &str = concat!("Loadline/", env!("CARGO_PKG_VERSION"), " (linux)");
-    let signature = response.extensions_mut().remove::<Signature>();
-    let headers = response.headers_mut();
-    if signature == Some(Signature::None) {
-        // The router adds it where a path has other methods.
-        headers.remove(ALLOW);
-        return;
-    }
-    headers.insert(HeaderName::from_static("api-version"), HeaderValue::from_static(super::versions::NEWEST_TEXT));
-    headers.insert(HeaderName::from_static("ostype"), HeaderValue::from_static("linux"));
-    headers.insert(http::header::SERVER, HeaderValue::from_static(SERVER));
-    if signature.is_none() {
-        headers.insert(HeaderName::from_static("docker-experimental"), HeaderValue::from_static("false"));
-    }
+/// Which of the daemon's headers an answer gets; an extension of the response. Answers without it get all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum HeaderSet {
+    /// None: no route matched.
+    None,
+    /// Those of an answer to a request whose version is refused.
+    Version,
 }

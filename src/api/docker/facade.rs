@@ -1,5 +1,7 @@
-//! What every request passes: before routing its path is read, before its handler its version is settled, and after it
-//! the answer is signed.
+//! What every request passes: its path is read before it is routed, its version is checked before its handler runs, and
+//! the answer gets its headers.
+
+mod headers;
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -17,16 +19,17 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Uri};
+use http::{Method, Uri};
 use tower::{BoxError, Service};
 
-use super::answer::{self, Failure, Signature};
+use self::headers::stamp_headers;
+use super::answer::{self, Failure, HeaderSet, refusal};
+use super::drain_body::DrainedBody;
 use super::path;
 use super::query::Hidden;
-use super::routes::Route;
-use super::unread::Unread;
+use super::route::Route;
 use super::versions::{self, Form, NEWEST, OLDEST};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Kind, Result};
 
 /// Docker's REST API as a service: what the daemon's listeners mount. Cheap to clone.
 #[derive(Clone)]
@@ -41,8 +44,8 @@ impl Facade {
         let templates = routes.iter().map(|route| (route.method.clone(), route.path)).collect();
         let not_found = || async { answer::page_not_found() };
         let router = routes.into_iter().fold(Router::new(), |router, route| {
-            let gate = Arc::new(Gate::of(&route));
-            router.route(route.path, route.handler.layer(middleware::from_fn_with_state(gate, Gate::pass)))
+            let gate = Arc::new(VersionGate::of(&route));
+            router.route(route.path, route.handler.layer(middleware::from_fn_with_state(gate, VersionGate::pass)))
         });
         let router = router.fallback(not_found).method_not_allowed_fallback(not_found).with_state(state);
         Self { router, templates }
@@ -52,7 +55,7 @@ impl Facade {
     fn prepare(&self, request: &mut Request) -> Result<bool> {
         let uri = request.uri();
         let target = path::target(&self.templates, request.method(), uri.path())?;
-        let version = Asked(target.version.map(str::to_owned));
+        let version = RequestedVersion(target.version.map(str::to_owned));
         let Some(path) = target.path else { return Ok(false) };
         if path != uri.path() {
             let path = match uri.query() {
@@ -102,10 +105,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let answer = self.clone().answer(request.map(|body| Unread::wrap(Body::new(body))));
+        let answer = self.clone().answer(request.map(|body| DrainedBody::wrap(Body::new(body))));
         async {
             let mut response = answer.await;
-            answer::sign(&mut response);
+            stamp_headers(&mut response);
             Ok(response)
         }
         .boxed()
@@ -114,10 +117,10 @@ where
 
 /// The version in a request's path, as it stands there.
 #[derive(Clone)]
-struct Asked(Option<String>);
+struct RequestedVersion(Option<String>);
 
 /// What stands before a route's handler.
-struct Gate {
+struct VersionGate {
     method: Method,
     /// The operation as Docker's messages name it.
     operation: String,
@@ -127,7 +130,7 @@ struct Gate {
     hidden: Vec<Hidden>,
 }
 
-impl Gate {
+impl VersionGate {
     fn of<S>(route: &Route<S>) -> Self {
         let template = format!("{} {}", route.method, route.path);
         Self {
@@ -144,23 +147,23 @@ impl Gate {
         if request.method() != gate.method {
             return answer::page_not_found();
         }
-        let asked = request.extensions_mut().remove::<Asked>().and_then(|asked| asked.0);
+        let asked = request.extensions_mut().remove::<RequestedVersion>().and_then(|asked| asked.0);
         let minor = match path::negotiate(asked.as_deref()) {
             Ok(minor) => minor,
             Err(refused) => {
-                let mut response = answer::message(StatusCode::BAD_REQUEST, &refused.to_string());
-                response.extensions_mut().insert(Signature::Version);
+                let mut response = Failure::from(refused).into_response();
+                response.extensions_mut().insert(HeaderSet::Version);
                 return response;
             }
         };
         let operation = &gate.operation;
         if minor < gate.first {
             let text = format!("{operation} requires minimum API version 1.{}", gate.first);
-            return answer::message(StatusCode::BAD_REQUEST, &text);
+            return refusal(Kind::InvalidArgument, text).into_response();
         }
         if minor > gate.last {
             let text = format!("{operation} is not part of API versions after 1.{}", gate.last);
-            return answer::message(StatusCode::BAD_REQUEST, &text);
+            return refusal(Kind::InvalidArgument, text).into_response();
         }
         request.extensions_mut().insert(Form(versions::shape(minor)));
         request.extensions_mut().insert(gate.hidden[usize::from(minor - OLDEST)].clone());

@@ -1,48 +1,31 @@
 //! Docker's REST API over the engine.
+//!
+//! Files import downwards only: the router and the documents from the table of routes, that from the handlers, those
+//! from `render/`, that from `versions/`, and all of them from `answer.rs`.
 
-pub mod absent;
-pub mod answer;
+mod answer;
+mod app;
 mod content;
 mod dockerfile;
+mod drain_body;
 mod facade;
 mod filters;
 mod images;
 mod lines;
 pub mod openapi;
 mod path;
-mod ping;
-pub mod query;
-mod range;
+mod query;
 mod registry;
 mod render;
+mod route;
 pub mod routes;
-pub mod system;
-mod unread;
+mod system;
+mod unsupported;
 pub mod versions;
 mod words;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
+pub use app::{App, Settings};
 pub use facade::Facade;
-
-use crate::engine::Engine;
-
-/// What every handler is given.
-#[derive(Clone)]
-pub struct App {
-    pub engine: Engine,
-    pub settings: Arc<Settings>,
-}
-
-/// The daemon's settings, as far as clients are told of them.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub insecure_registries: Vec<String>,
-    pub registry_mirrors: Vec<String>,
-    pub data_root: PathBuf,
-    pub debug: bool,
-}
 
 /// The API over an engine.
 pub fn router(app: App) -> Facade {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode_byte, utf8_percent_encode};
 
-use super::versions::{NEWEST, OLDEST};
+use super::versions::{NEWEST, NEWEST_TEXT, OLDEST};
 use crate::domain::{Error, Result};
 
 /// What may stand in a path segment as it is.
@@ -101,37 +101,36 @@ fn in_template(template: &str, path: &str, disguised: bool) -> Option<String> {
 /// The minor version that a request asks for.
 ///
 /// # Errors
-/// A text such as Docker's, where it is newer than the newest that is served or older than the oldest.
-pub fn negotiate(version: Option<&str>) -> Result<u8, VersionRefused> {
+/// `InvalidArgument` with Docker's text, where it is newer than the newest that is served or older than the oldest.
+pub fn negotiate(version: Option<&str>) -> Result<u8> {
     let Some(version) = version else { return Ok(NEWEST) };
     // As Docker compares versions: number by number, what is missing or no number is 0.
     let mut numbers =
         version.split('.').map(|number| number.parse::<u64>().unwrap_or(if number.is_empty() { 0 } else { u64::MAX }));
     let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     match major.cmp(&1) {
-        Ordering::Less => return Err(VersionRefused::TooOld(version.to_owned())),
-        Ordering::Greater => return Err(VersionRefused::TooNew(version.to_owned())),
+        Ordering::Less => return Err(too_old(version)),
+        Ordering::Greater => return Err(too_new(version)),
         Ordering::Equal => {}
     }
     match u8::try_from(minor) {
         Ok(minor @ OLDEST..=NEWEST) => Ok(minor),
         // containers/image (skopeo, buildah) pins 1.22 and needs nothing that differs from 1.24.
         Ok(22 | 23) => Ok(OLDEST),
-        Ok(..OLDEST) => Err(VersionRefused::TooOld(version.to_owned())),
-        _ => Err(VersionRefused::TooNew(version.to_owned())),
+        Ok(..OLDEST) => Err(too_old(version)),
+        _ => Err(too_new(version)),
     }
 }
 
-/// A version that is not served.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VersionRefused {
-    #[error(
-        "client version {0} is too old. Minimum supported API version is 1.{min}, please upgrade your client to a newer version",
-        min = OLDEST
-    )]
-    TooOld(String),
-    #[error("client version {0} is too new. Maximum supported API version is 1.{max}", max = NEWEST)]
-    TooNew(String),
+fn too_old(version: &str) -> Error {
+    Error::invalid(format!(
+        "client version {version} is too old. Minimum supported API version is 1.{OLDEST}, please upgrade your client \
+         to a newer version"
+    ))
+}
+
+fn too_new(version: &str) -> Error {
+    Error::invalid(format!("client version {version} is too new. Maximum supported API version is {NEWEST_TEXT}"))
 }
 
 #[cfg(test)]
@@ -224,9 +223,9 @@ mod tests {
     fn only_served_versions_are_negotiated() {
         for (given, expected) in [("1.24", 24), ("1.55", 55), ("1.55.1", 55), ("1.22", 24), ("1.23", 24), ("1.040", 40)]
         {
-            assert_eq!(negotiate(Some(given)), Ok(expected), "{given}");
+            assert_eq!(negotiate(Some(given)).unwrap(), expected, "{given}");
         }
-        assert_eq!(negotiate(None), Ok(55));
+        assert_eq!(negotiate(None).unwrap(), NEWEST);
         let refused = |version| negotiate(Some(version)).unwrap_err().to_string();
         for version in ["1.999", "1.56", "2", "1.99999999999999999999999", "99999999999999999999"] {
             assert_eq!(

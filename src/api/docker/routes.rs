@@ -1,10 +1,9 @@
 //! Every route of the REST API in one table.
 
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use super::App;
+use super::app::App;
 use super::content::{content_head, content_read};
 use super::images::attestations::image_attestations;
 use super::images::create::image_create;
@@ -18,31 +17,18 @@ use super::images::remove::image_delete;
 use super::images::save::{image_get, image_get_all};
 use super::images::search::image_search;
 use super::images::tag::image_tag;
-use super::ping::{system_ping, system_ping_head};
 use super::registry::auth::system_auth;
 use super::registry::distribution::distribution_inspect;
+use super::route::Route;
+use super::system::ping::{system_ping, system_ping_head};
 use super::versions::OLDEST;
-
-/// One operation of the API.
-pub struct Route<S = App> {
-    pub method: Method,
-    /// Docker's template, with `{name}` for a name of any number of path segments.
-    pub path: &'static str,
-    /// The first minor version (of API 1.x) that has the operation; older requests get a 400 that says so.
-    pub first: u8,
-    /// The last minor version that has it; absent where the newest has it.
-    pub last: Option<u8>,
-    /// Answers requests. Handlers take `State<App>`, `axum::extract::Path`, [`super::query::Query`] and, where an
-    /// answer's form depends on the version, [`super::versions::Form`]; they give back an [`super::answer::Answer`].
-    pub handler: MethodRouter<S>,
-}
 
 /// The table. Other groups of operations bring tables of their own, `pub fn routes() -> Vec<Route>`, and the documents of
 /// their operations, `#[derive(utoipa::OpenApi)] pub struct Document`.
 pub fn routes() -> Vec<Route> {
     let mut routes = images();
     routes.extend(super::system::routes());
-    routes.extend(super::absent::routes());
+    routes.extend(super::unsupported::routes());
     routes
 }
 
@@ -78,6 +64,5 @@ pub(super) fn images() -> Vec<Route> {
 }
 
 fn route<T: 'static>(method: Method, path: &'static str, first: u8, handler: impl Handler<T, App>) -> Route {
-    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-    Route { method, path, first, last: None, handler: on(filter, handler) }
+    Route { first, ..Route::new(method, path, handler) }
 }

@@ -8,11 +8,10 @@ use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, StatusCode};
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, bytes, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, bytes, json};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::attestation::AttestationStatement;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::{Descriptor, Error, ImageName, Result};
 use crate::engine::{AttestationQuery, Blob};
 

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::import::import;
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, Failure, bytes};
+use crate::api::docker::answer::{Answer, ErrorResponse, Failure, bytes};
+use crate::api::docker::app::App;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
 use crate::api::docker::render::binary::Binary;
-use crate::api::docker::render::message::{self, ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
@@ -81,7 +81,7 @@ pub async fn image_create(State(app): State<App>, headers: HeaderMap, query: Que
     let mut events = app.engine.pull(PullRequest { reference, platform, credential: credential(&headers) });
     // A failure before the image is found is still an answer of its own.
     let first = match events.recv().await {
-        Some(PullEvent::Failed(error)) => return Err(refusal(error)),
+        Some(PullEvent::Failed(error)) => return Err(Failure::pull(error)),
         first => first,
     };
     Ok(bytes(StatusCode::OK, lines(first, events, line)))
@@ -101,18 +101,6 @@ fn reference(name: &str, tag: &str) -> Result<Reference> {
         Ok(digest) => Ok(name.trimmed().with_digest(digest)),
         Err(_) => name.without_digest().with_tag(tag),
     }
-}
-
-/// A failure as Docker Engine answers it: who may not see a repository is told that it may not exist, and a registry that
-/// cannot be reached is the server's failure.
-fn refusal(error: Error) -> Failure {
-    let kind = match error.kind() {
-        Kind::Unauthenticated | Kind::PermissionDenied => Kind::NotFound,
-        Kind::Unavailable => Kind::Internal,
-        // A denial by a rule is no secret: it stays what it is.
-        kind => kind,
-    };
-    error.with_kind(kind).into()
 }
 
 /// The lines that tell of an event.
@@ -170,7 +158,7 @@ mod tests {
     #[test]
     fn what_a_registry_hides_is_not_found_but_a_denial_is_one() {
         let answered = |error: Error| {
-            let response = axum::response::IntoResponse::into_response(refusal(error));
+            let response = axum::response::IntoResponse::into_response(Failure::pull(error));
             response.status()
         };
         assert_eq!(answered(Error::new(Kind::PermissionDenied, "no")), StatusCode::NOT_FOUND);

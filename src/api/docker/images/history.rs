@@ -3,11 +3,10 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, json};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::history::ImageHistoryResponseItem;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::ImageName;
 
 /// Show the steps that made an image

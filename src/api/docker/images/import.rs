@@ -7,12 +7,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::answer::{Answer, Failure, bytes};
+use crate::api::docker::app::App;
 use crate::api::docker::dockerfile::runtime_config;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
-use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
@@ -39,7 +38,7 @@ pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Opt
     };
     // A failure before anything is told is still an answer of its own.
     let first = match events.recv().await {
-        Some(ImportEvent::Failed(error)) => return Err(unreachable(error)),
+        Some(ImportEvent::Failed(error)) => return Err(Failure::remote(error)),
         first => first,
     };
     Ok(bytes(StatusCode::OK, lines(first, events, line)))

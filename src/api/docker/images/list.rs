@@ -11,11 +11,10 @@ use http::StatusCode;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::answer::{Answer, ErrorResponse, bytes};
+use crate::api::docker::app::App;
 use crate::api::docker::filters::{self, Filters};
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
 use crate::api::docker::versions::{Detail, Form, Shape};
 use crate::domain::{Error, Result, image};

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::answer::{Answer, ErrorResponse, bytes};
+use crate::api::docker::app::App;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
-use crate::api::docker::render::message::{self, ErrorResponse, LoadMessage};
+use crate::api::docker::render::message::{self, LoadMessage};
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::docker::words;
 use crate::api::error_table;

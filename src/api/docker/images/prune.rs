@@ -3,11 +3,10 @@
 use axum::extract::State;
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, json};
+use crate::api::docker::app::App;
 use crate::api::docker::filters::{self, Filters};
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::removed::ImagePruneResponse;
 
 /// Remove unused images

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::platform;
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, bytes};
+use crate::api::docker::answer::{Answer, ErrorResponse, bytes};
+use crate::api::docker::app::App;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::registry::credential;
-use crate::api::docker::render::message::{self, Aux, ErrorResponse, ProgressDetail, TransferMessage};
+use crate::api::docker::render::message::{self, Aux, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
 use crate::domain::{Digest, Reference, Result};

@@ -3,10 +3,9 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, json};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::removed::ImageDeleteResponseItem;
 use crate::domain::{ImageName, Platform, Result};
 use crate::engine::RemoveOptions;

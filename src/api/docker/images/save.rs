@@ -8,11 +8,10 @@ use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::load::platforms;
-use crate::api::docker::App;
-use crate::api::docker::answer::Answer;
+use crate::api::docker::answer::{Answer, ErrorResponse};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::{Form, LoadShape};
 use crate::api::error_table;
 use crate::engine::SaveOptions;

@@ -5,13 +5,11 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, Failure, json};
+use crate::api::docker::app::App;
 use crate::api::docker::filters::Filters;
 use crate::api::docker::query::Query;
-use crate::api::docker::registry::auth::unreachable;
 use crate::api::docker::registry::credential;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::{Error, Result};
 
 /// How many repositories are answered where the client does not say, and at most.
@@ -77,7 +75,7 @@ pub async fn image_search(State(app): State<App>, headers: HeaderMap, query: Que
     }
     let passed = headers.iter().filter(|(name, _)| name.as_str().starts_with(PASSED));
     let passed = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let hits = app.engine.search(term, limit, credential(&headers), passed).await.map_err(unreachable)?;
+    let hits = app.engine.search(term, limit, credential(&headers), passed).await.map_err(Failure::remote)?;
     let hits = hits.iter().filter(|hit| {
         wanted.official.is_none_or(|official| official == hit.is_official)
             && wanted.stars.is_none_or(|stars| hit.stars >= stars)

@@ -5,10 +5,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::Answer;
+use crate::api::docker::answer::{Answer, ErrorResponse};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::{Error, ImageName, Reference, Result, TagName};
 
 /// Give an image a further name

@@ -1,15 +1,14 @@
 //! The OpenAPI documents: the newest is generated from the code, each older one follows from the next newer.
 
-mod document;
 mod example;
 mod parameters;
 
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-pub use document::Document;
-
-use super::routes::{self, Route};
+use super::route::Route;
+use super::routes;
+use super::versions::document::Document;
 use super::versions::{self, NEWEST, OLDEST, RECORDS};
 
 /// Marks what Docker's API does not have.
@@ -34,8 +33,8 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Plugin", description = "Plugins, of which there are none"),
     ),
     paths(
-        super::ping::system_ping,
-        super::ping::system_ping_head,
+        super::system::ping::system_ping,
+        super::system::ping::system_ping_head,
         super::images::list::image_list,
         super::images::inspect::image_inspect,
         super::images::history::image_history,
@@ -75,14 +74,19 @@ pub fn document(minor: u8) -> Value {
             document.retire_parameter(&operation, parameter);
         }
     }
-    document.finish(minor)
+    let mut document = document.finish(minor);
+    if minor < NEWEST {
+        let schemas = document["components"]["schemas"].clone();
+        example::fit_all(&mut document["paths"], &schemas);
+    }
+    document
 }
 
 /// Everything that any version has.
 fn complete() -> Value {
     let complete = Complete::openapi()
         .merge_from(super::system::Document::openapi())
-        .merge_from(super::absent::Document::openapi());
+        .merge_from(super::unsupported::Document::openapi());
     // A document of texts and maps always serialises.
     let mut complete = serde_json::to_value(complete).unwrap_or_else(|_| json!({}));
     unwrap_lines(&mut complete);

@@ -6,10 +6,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, Failure, json};
-use crate::api::docker::render::message::ErrorResponse;
-use crate::domain::{Error, Kind};
+use crate::api::docker::answer::{Answer, ErrorResponse, Failure, json};
+use crate::api::docker::app::App;
+use crate::domain::Error;
 use crate::engine::Credential;
 
 /// What opens a registry, and which one.
@@ -78,15 +77,7 @@ pub async fn system_auth(State(app): State<App>, body: Bytes) -> Answer {
     let server: Server = serde_json::from_slice(&body).map_err(|_| Error::invalid("the body is no JSON object"))?;
     let credential = Credential::from_json(&body)?;
     let server = server.serveraddress.unwrap_or_default();
-    let outcome = app.engine.login(&server, &credential).await.map_err(unreachable)?;
+    let outcome = app.engine.login(&server, &credential).await.map_err(Failure::remote)?;
     let identity_token = outcome.identity_token.as_ref().map(|token| token.reveal());
     json(StatusCode::OK, &AuthResponse { status: "Login Succeeded", identity_token })
-}
-
-/// A registry that cannot be asked is the server's failure, as Docker Engine has it.
-pub fn unreachable(error: Error) -> Failure {
-    match error.kind() {
-        Kind::Unavailable => error.with_kind(Kind::Internal).into(),
-        _ => error.into(),
-    }
 }

@@ -5,12 +5,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::unreachable;
 use super::credential;
-use crate::api::docker::App;
-use crate::api::docker::answer::{Answer, json};
+use crate::api::docker::answer::{Answer, ErrorResponse, Failure, json};
+use crate::api::docker::app::App;
 use crate::api::docker::render::descriptor::{OciDescriptor, OciPlatform};
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::Reference;
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::platform::PlatformJson;
@@ -63,7 +61,7 @@ pub struct DistributionInspect<'a> {
 )]
 pub async fn distribution_inspect(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Answer {
     let reference = Reference::parse(&name)?.with_default_tag();
-    let image = app.engine.remote(&reference, credential(&headers)).await.map_err(unreachable)?;
+    let image = app.engine.remote(&reference, credential(&headers)).await.map_err(Failure::remote)?;
     let platforms = image.platforms.as_ref().map(|all| all.iter().map(PlatformJson).collect());
     json(StatusCode::OK, &DistributionInspect { descriptor: image.descriptor.json(), platforms })
 }

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::api::docker::versions::ConfigForm;
+use crate::api::docker::versions::shape::{ALWAYS, CONTAINER_FLAGS, CONTAINER_TEXTS, ConfigForm};
 
 /// The members that an image's configuration has, in the order of the OCI image specification and Docker's additions.
 const MEMBERS: [(&str, Type); 13] = [
@@ -24,13 +24,6 @@ const MEMBERS: [(&str, Type); 13] = [
     ("OnBuild", Type::Texts),
     ("Shell", Type::Texts),
 ];
-
-/// Members that older versions show even where nothing is set.
-pub const ALWAYS: [&str; 8] = ["Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "User", "Volumes", "WorkingDir"];
-
-/// Members of a container's configuration that images once showed: flags and texts, never set.
-pub const CONTAINER_FLAGS: [&str; 6] = ["AttachStderr", "AttachStdin", "AttachStdout", "OpenStdin", "StdinOnce", "Tty"];
-pub const CONTAINER_TEXTS: [&str; 3] = ["Domainname", "Hostname", "Image"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Type {

@@ -1,4 +1,4 @@
-//! Messages: what went wrong, and the lines of a stream.
+//! The lines of a stream of messages.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,14 +6,6 @@ use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
 use crate::domain::descriptor::DescriptorJson;
-
-/// What every failed request answers.
-#[derive(Serialize, ToSchema)]
-pub struct ErrorResponse<'a> {
-    /// What went wrong, for people.
-    #[schema(example = "No such image: app:latest")]
-    pub message: &'a str,
-}
 
 /// A message as a line of a stream, ended as Docker Engine ends them.
 pub fn line(message: &impl Serialize) -> Bytes {

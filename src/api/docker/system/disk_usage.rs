@@ -4,10 +4,9 @@ use axum::extract::State;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::answer::{self, Answer, ErrorResponse};
+use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::render::summary::ImageSummary;
 use crate::api::docker::render::usage::{ImagesDiskUsage, Nothing, SystemDataUsageResponse, UsageType};
 use crate::api::docker::versions::{Detail, Form, ListShape};

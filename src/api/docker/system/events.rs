@@ -11,12 +11,11 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::api::docker::App;
-use crate::api::docker::answer::Answer;
+use crate::api::docker::answer::{Answer, ErrorResponse};
+use crate::api::docker::app::App;
 use crate::api::docker::filters::{self, Filters, parse_unix_timestamp};
 use crate::api::docker::query::Query;
 use crate::api::docker::render::event::EventMessage;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::api::docker::versions::{EventShape, Form};
 use crate::domain::event::Event;
 use crate::domain::{Error, Result};

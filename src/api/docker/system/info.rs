@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use super::host::Host;
 use super::registries::RegistryServiceConfig;
 use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::app::{App, Settings};
 use crate::api::docker::versions::{Form, SystemShape};
-use crate::api::docker::{App, Settings};
 
 /// The daemon, its host, and what it can do. What only an engine with containers has is off, zero or empty.
 #[derive(Serialize, ToSchema)]

@@ -7,6 +7,7 @@ mod disk_usage;
 mod events;
 mod host;
 mod info;
+pub mod ping;
 mod registries;
 mod version;
 
@@ -14,9 +15,8 @@ use axum::routing::get;
 use http::Method;
 
 pub(super) use info::example as info_example;
-pub(super) use registries::NONDISTRIBUTABLE;
 
-use super::routes::Route;
+use super::route::Route;
 
 /// The operations of this module.
 pub fn routes() -> Vec<Route> {

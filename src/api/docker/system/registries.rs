@@ -6,12 +6,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::docker::Settings;
+use crate::api::docker::app::Settings;
 use crate::api::docker::versions::SystemShape;
-
-/// Properties that only older versions have.
-pub const NONDISTRIBUTABLE: [&str; 2] =
-    ["AllowNondistributableArtifactsCIDRs", "AllowNondistributableArtifactsHostnames"];
 
 /// How registries are reached.
 #[derive(Serialize, ToSchema)]

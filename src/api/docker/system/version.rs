@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::host::Host;
-use crate::api::docker::App;
 use crate::api::docker::answer::{self, Answer};
+use crate::api::docker::app::App;
 use crate::api::docker::versions::{Form, NEWEST, OLDEST, SystemShape};
 
 /// The daemon's version, the API's, and the host's.

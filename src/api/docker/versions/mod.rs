@@ -6,8 +6,10 @@
 //!
 //! To add a version: raise [`NEWEST`], write its record, and put it first in [`RECORDS`].
 
-mod shape;
-mod system_shape;
+pub mod document;
+mod record;
+pub mod shape;
+pub mod system_shape;
 mod v1_24;
 mod v1_32;
 mod v1_34;
@@ -31,11 +33,11 @@ use std::sync::LazyLock;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
+pub use record::Record;
 pub use shape::{ConfigForm, Detail, DetailShape, EventShape, ListShape, LoadShape, Shape};
 pub use system_shape::SystemShape;
 
 use super::answer::{Failure, refusal};
-use super::openapi::Document;
 use crate::domain::Kind;
 
 /// The newest minor version of API 1.x.
@@ -44,29 +46,8 @@ pub const NEWEST: u8 = 55;
 /// The oldest minor version of API 1.x.
 pub const OLDEST: u8 = 24;
 
-pub(super) const NEWEST_TEXT: &str = "1.55";
-
-/// What one version is.
-pub struct Record {
-    pub minor: u8,
-    /// What the version brought, in a line.
-    pub note: &'static str,
-    /// Request parameters that exist from this version on: the operation, as `METHOD /path`, and the parameter's name.
-    /// Older requests have them ignored, and older documents do not show them.
-    pub parameters: &'static [(&'static str, &'static str)],
-    /// Turns the form of the next newer version into this version's.
-    pub step: fn(&mut Shape),
-    /// Turns the document of the next newer version into this version's, as far as it does not follow from the routes
-    /// and the parameters.
-    pub document: fn(&mut Document),
-}
-
-impl Record {
-    /// A version whose answers are those of the next newer one.
-    const fn same(minor: u8, note: &'static str) -> Self {
-        Self { minor, note, parameters: &[], step: |_| {}, document: |_| {} }
-    }
-}
+/// The newest version as clients write it.
+pub const NEWEST_TEXT: &str = "1.55";
 
 /// Every version, newest first.
 pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [

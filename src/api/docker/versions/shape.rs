@@ -1,6 +1,6 @@
 //! The switches that tell the forms of answers apart.
 
-use super::SystemShape;
+use super::system_shape::SystemShape;
 
 /// The form of a version's answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,14 @@ pub enum ConfigForm {
     /// Those of a container's configuration too.
     Container,
 }
+
+/// Members of an image's `Config` that older versions show even where nothing is set.
+pub const ALWAYS: [&str; 8] = ["Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "User", "Volumes", "WorkingDir"];
+
+/// Flags of a container's configuration that images once showed, never set.
+pub const CONTAINER_FLAGS: [&str; 6] = ["AttachStderr", "AttachStdin", "AttachStdout", "OpenStdin", "StdinOnce", "Tty"];
+/// Texts of a container's configuration, likewise.
+pub const CONTAINER_TEXTS: [&str; 3] = ["Domainname", "Hostname", "Image"];
 
 /// What a load takes, and a save.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,9 @@
 //! What `GET /version` and `GET /info` tell in each API version.
 
+/// Properties of `RegistryServiceConfig` that only older versions have.
+pub const NONDISTRIBUTABLE: [&str; 2] =
+    ["AllowNondistributableArtifactsCIDRs", "AllowNondistributableArtifactsHostnames"];
+
 /// Which properties of the system's answers a version has.
 ///
 /// Docker Engine does not hide newer properties of these answers from older clients, with the exceptions here.

@@ -1,6 +1,6 @@
 //! API 1.24. Images are listed by name in a parameter of their own.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 24,

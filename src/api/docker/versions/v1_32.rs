@@ -1,6 +1,6 @@
 //! API 1.32. Images can be pulled for one platform.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 32,

@@ -1,6 +1,6 @@
 //! API 1.34. The version tells of no components.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 34,

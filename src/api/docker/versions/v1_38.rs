@@ -1,6 +1,6 @@
 //! API 1.38. What is not known of the host is called so.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 38,

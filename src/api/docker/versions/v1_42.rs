@@ -1,6 +1,6 @@
 //! API 1.42. An image without names is listed as `<none>:<none>`.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 42,

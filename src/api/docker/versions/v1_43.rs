@@ -1,6 +1,6 @@
 //! API 1.43. The size is told twice.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 43,

@@ -1,6 +1,6 @@
 //! API 1.44. Inspect names the container that an image was committed from, though there is none.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 44,

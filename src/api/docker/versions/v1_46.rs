@@ -1,6 +1,6 @@
 //! API 1.46. Manifests and descriptors are not shown.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 46,

@@ -1,6 +1,6 @@
 //! API 1.47. The descriptor of an image is not shown.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 47,

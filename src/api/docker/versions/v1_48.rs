@@ -1,7 +1,7 @@
 //! API 1.48.
 
-use super::Record;
-use crate::api::docker::system::NONDISTRIBUTABLE;
+use super::record::Record;
+use super::system_shape::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 48,

@@ -1,7 +1,7 @@
 //! API 1.49. Inspect shows the members of a container's configuration too.
 
-use super::{ConfigForm, Record};
-use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
+use super::record::Record;
+use super::shape::{CONTAINER_FLAGS, CONTAINER_TEXTS, ConfigForm};
 
 pub(super) const RECORD: Record = Record {
     minor: 49,

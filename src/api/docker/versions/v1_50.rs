@@ -1,6 +1,6 @@
 //! API 1.50. The containers of an image are not counted in lists.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 50,

@@ -1,7 +1,7 @@
 //! API 1.51. Inspect shows members that say nothing, and a load or save takes one platform.
 
-use super::{ConfigForm, EventShape, Record};
-use crate::api::docker::render::config::ALWAYS;
+use super::record::Record;
+use super::shape::{ALWAYS, ConfigForm, EventShape};
 
 pub(super) const RECORD: Record = Record {
     minor: 51,

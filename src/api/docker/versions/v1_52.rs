@@ -1,6 +1,6 @@
 //! API 1.52. Inspect does not show where an image comes from.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 52,

@@ -1,6 +1,6 @@
 //! API 1.53. Lists do not show where images come from.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 53,

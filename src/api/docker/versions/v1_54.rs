@@ -1,6 +1,6 @@
 //! API 1.54. Attestation manifests do not show their statements.
 
-use super::Record;
+use super::record::Record;
 
 pub(super) const RECORD: Record = Record {
     minor: 54,

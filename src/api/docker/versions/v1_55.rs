@@ -2,9 +2,9 @@
 //!
 //! The document holds what any version has to start with; here goes what only older versions have.
 
-use super::Record;
-use crate::api::docker::render::config::{CONTAINER_FLAGS, CONTAINER_TEXTS};
-use crate::api::docker::system::NONDISTRIBUTABLE;
+use super::record::Record;
+use super::shape::{CONTAINER_FLAGS, CONTAINER_TEXTS};
+use super::system_shape::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 55,

@@ -1,21 +1,22 @@
 //! `GET|HEAD /content/{digest}`: a blob by its digest, for those who do not speak gRPC. Docker has no such path.
 
+mod range;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::App;
-use super::answer::{Answer, message};
-use super::range::Part;
+use self::range::Part;
+use super::answer::{Answer, ErrorResponse, refusal};
+use super::app::App;
 use super::render::binary::Binary;
-use super::render::message::ErrorResponse;
 use crate::api::error_table;
-use crate::domain::{Digest, Error, Result};
+use crate::domain::{Digest, Error, Kind, Result};
 
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -79,7 +80,7 @@ pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, he
         Part::Whole => (StatusCode::OK, 0, size),
         Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
         Part::Unsatisfiable => {
-            let mut response = message(StatusCode::RANGE_NOT_SATISFIABLE, "the blob has no such range");
+            let mut response = refusal(Kind::OutOfRange, "the blob has no such range").into_response();
             response.headers_mut().insert(CONTENT_RANGE, header(&format!("bytes */{size}"))?);
             return Ok(response);
         }

@@ -5,16 +5,15 @@
 //! by name is missing, in Docker's own words, on which clients match. Making such things is not implemented.
 
 mod lists;
+mod thing;
 
 use axum::extract::Path;
-use axum::handler::Handler;
-use axum::routing::{MethodFilter, MethodRouter};
-use http::{Method, StatusCode};
+use http::Method;
 
 pub use self::lists::Document;
-use super::App;
+use self::thing::Thing;
 use super::answer::{self, Answer};
-use super::routes::Route;
+use super::route::Route;
 use crate::domain::{Error, Kind};
 
 const GET: Method = Method::GET;
@@ -22,28 +21,6 @@ const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 const DELETE: Method = Method::DELETE;
 const HEAD: Method = Method::HEAD;
-
-/// A thing that requests name, and how Docker says that it is not there.
-#[derive(Clone, Copy)]
-enum Thing {
-    Container,
-    Exec,
-    Volume,
-    Network,
-    Plugin,
-}
-
-impl Thing {
-    fn missing(self, name: &str) -> Error {
-        Error::not_found(match self {
-            Self::Container => format!("No such container: {name}"),
-            Self::Exec => format!("No such exec instance: {name}"),
-            Self::Volume => format!("get {name}: no such volume"),
-            Self::Network => format!("network {name} not found"),
-            Self::Plugin => format!("plugin {name:?} not found"),
-        })
-    }
-}
 
 /// Operations on one thing: it is missing. Their names may hold slashes, as in Docker Engine.
 const MISSING: [(Method, &str, Thing); 43] = [
@@ -147,17 +124,17 @@ const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm i
 /// The operations of this module.
 pub fn routes() -> Vec<Route> {
     let mut routes = vec![
-        route(GET, "/containers/json", lists::container_list),
-        Route { first: 25, ..route(POST, "/containers/prune", lists::container_prune) },
-        route(GET, "/volumes", lists::volume_list),
-        Route { first: 25, ..route(POST, "/volumes/prune", lists::volume_prune) },
-        route(GET, "/networks", lists::network_list),
-        Route { first: 25, ..route(POST, "/networks/prune", lists::network_prune) },
-        Route { first: 31, ..route(POST, "/build/prune", lists::build_prune) },
-        route(GET, "/plugins", lists::plugin_list),
+        Route::new(GET, "/containers/json", lists::container_list),
+        Route { first: 25, ..Route::new(POST, "/containers/prune", lists::container_prune) },
+        Route::new(GET, "/volumes", lists::volume_list),
+        Route { first: 25, ..Route::new(POST, "/volumes/prune", lists::volume_prune) },
+        Route::new(GET, "/networks", lists::network_list),
+        Route { first: 25, ..Route::new(POST, "/networks/prune", lists::network_prune) },
+        Route { first: 31, ..Route::new(POST, "/build/prune", lists::build_prune) },
+        Route::new(GET, "/plugins", lists::plugin_list),
     ];
     routes.extend(MISSING.into_iter().map(|(method, path, thing)| {
-        route(method, path, move |Path(names): Path<Vec<(String, String)>>| async move {
+        Route::new(method, path, move |Path(names): Path<Vec<(String, String)>>| async move {
             // Every path of the table has a name.
             let name = names.into_iter().next().map(|(_, name)| name).unwrap_or_default();
             Answer::Err(thing.missing(&name).into())
@@ -165,27 +142,15 @@ pub fn routes() -> Vec<Route> {
     }));
     routes.extend(SWARM.into_iter().map(|(method, path)| {
         // Dashboards ask again and again, so this is no failure for the log.
-        route(method, path, async || answer::message(StatusCode::SERVICE_UNAVAILABLE, NO_MANAGER))
+        Route::new(method, path, async || answer::unlogged_refusal(Kind::Unavailable, NO_MANAGER))
     }));
     routes.extend(UNSERVED.into_iter().map(|(method, path, what)| {
-        route(method, path, move || async move {
+        Route::new(method, path, move || async move {
             let text = format!("Loadline serves images only: it does not {what}");
             Answer::Err(Error::new(Kind::NotImplemented, text).into())
         })
     }));
     routes
-}
-
-fn route<H: Handler<T, App>, T: 'static>(method: Method, path: &'static str, handler: H) -> Route {
-    let filter = match method {
-        PUT => MethodFilter::PUT,
-        DELETE => MethodFilter::DELETE,
-        HEAD => MethodFilter::HEAD,
-        POST => MethodFilter::POST,
-        // The tables above use no other method.
-        _ => MethodFilter::GET,
-    };
-    Route { method, path, first: 24, last: None, handler: MethodRouter::new().on(filter, handler) }
 }
 
 #[cfg(test)]
@@ -218,9 +183,9 @@ mod tests {
 
     #[test]
     fn all_operations_route_together() {
-        let router = routes()
-            .into_iter()
-            .fold(axum::Router::<App>::new(), |router, route| router.route(route.path, route.handler));
+        let router = routes().into_iter().fold(axum::Router::<crate::api::docker::App>::new(), |router, route| {
+            router.route(route.path, route.handler)
+        });
         assert!(router.has_routes());
     }
 }

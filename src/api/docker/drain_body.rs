@@ -17,15 +17,15 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// A body whose rest is read, within bounds, when it is dropped: a client that is still sending would otherwise find the
 /// connection closed instead of its answer.
-pub(super) struct Unread(Option<Body>);
+pub(super) struct DrainedBody(Option<Body>);
 
-impl Unread {
+impl DrainedBody {
     pub(super) fn wrap(body: Body) -> Body {
         if body.is_end_stream() { body } else { Body::new(Self(Some(body))) }
     }
 }
 
-impl http_body::Body for Unread {
+impl http_body::Body for DrainedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -47,7 +47,7 @@ impl http_body::Body for Unread {
     }
 }
 
-impl Drop for Unread {
+impl Drop for DrainedBody {
     fn drop(&mut self) {
         let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
         let Ok(runtime) = Handle::try_current() else { return };

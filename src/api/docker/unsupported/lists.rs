@@ -4,11 +4,10 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Thing;
-use crate::api::docker::answer::{self, Answer};
+use super::thing::Thing;
+use crate::api::docker::answer::{self, Answer, ErrorResponse};
 use crate::api::docker::filters::Filters;
 use crate::api::docker::query::Query;
-use crate::api::docker::render::message::ErrorResponse;
 use crate::domain::{Error, Result};
 
 /// The operations' part of the OpenAPI document.

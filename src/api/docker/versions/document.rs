@@ -2,9 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::example;
-use crate::api::docker::versions::NEWEST;
-
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
 
 /// An OpenAPI document, and all that it could hold.
@@ -15,7 +12,7 @@ pub struct Document {
 
 impl Document {
     /// Starts with everything.
-    pub(super) fn new(complete: Value) -> Self {
+    pub fn new(complete: Value) -> Self {
         Self { present: complete.clone(), complete }
     }
 
@@ -103,7 +100,7 @@ impl Document {
     }
 
     /// Leaves out the operations that do not pass.
-    pub(super) fn keep_operations(&mut self, keep: impl Fn(&str, &str) -> bool) {
+    pub fn keep_operations(&mut self, keep: impl Fn(&str, &str) -> bool) {
         let Some(paths) = object_of(&mut self.present, "paths") else { return };
         for (path, operations) in paths.iter_mut() {
             if let Value::Object(operations) = operations {
@@ -113,9 +110,8 @@ impl Document {
         paths.retain(|_, operations| operations != &json!({}));
     }
 
-    /// The document of a minor version: without schemas that nothing in it refers to, and with
-    /// examples in its own form.
-    pub(super) fn finish(mut self, minor: u8) -> Value {
+    /// The document of a minor version, without schemas that nothing in it refers to.
+    pub fn finish(mut self, minor: u8) -> Value {
         self.present["info"]["version"] = json!(format!("1.{minor}"));
         self.present["servers"] = json!([{"url": format!("/v1.{minor}")}]);
         loop {
@@ -128,10 +124,6 @@ impl Document {
             if schemas.len() == before {
                 break;
             }
-        }
-        if minor < NEWEST {
-            let schemas = self.present["components"]["schemas"].clone();
-            example::fit_all(&mut self.present["paths"], &schemas);
         }
         self.present
     }

@@ -1,0 +1,26 @@
+//! What one version is.
+
+use super::document::Document;
+use super::shape::Shape;
+
+/// What one version is.
+pub struct Record {
+    pub minor: u8,
+    /// What the version brought, in a line.
+    pub note: &'static str,
+    /// Request parameters that exist from this version on: the operation, as `METHOD /path`, and the parameter's name.
+    /// Older requests have them ignored, and older documents do not show them.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// Turns the form of the next newer version into this version's.
+    pub step: fn(&mut Shape),
+    /// Turns the document of the next newer version into this version's, as far as it does not follow from the routes
+    /// and the parameters.
+    pub document: fn(&mut Document),
+}
+
+impl Record {
+    /// A version whose answers are those of the next newer one.
+    pub(super) const fn same(minor: u8, note: &'static str) -> Self {
+        Self { minor, note, parameters: &[], step: |_| {}, document: |_| {} }
+    }
+}

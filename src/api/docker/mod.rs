@@ -29,5 +29,7 @@ pub use facade::Facade;
 
 /// The API over an engine.
 pub fn router(app: App) -> Facade {
+    // Read now, so that no request waits for files.
+    system::host::Host::here();
     Facade::new(app, routes::routes())
 }

@@ -1,5 +1,7 @@
 //! One operation of the API.
 
+use std::ops::{Bound, RangeBounds};
+
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
@@ -22,10 +24,25 @@ pub struct Route<S = App> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// An operation that every version has.
-    pub fn new<T: 'static>(method: Method, path: &'static str, handler: impl Handler<T, S>) -> Self {
+    /// An operation of some minor versions (of API 1.x): `24..`, or `24..=30` where the newest no longer has it.
+    pub fn new<T: 'static>(
+        method: Method,
+        path: &'static str,
+        versions: impl RangeBounds<u8>,
+        handler: impl Handler<T, S>,
+    ) -> Self {
+        let first = match versions.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => *before + 1,
+            Bound::Unbounded => OLDEST,
+        };
+        let last = match versions.end_bound() {
+            Bound::Included(last) => Some(*last),
+            Bound::Excluded(after) => Some(*after - 1),
+            Bound::Unbounded => None,
+        };
         // Docker's API uses no method that axum does not know.
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-        Self { method, path, first: OLDEST, last: None, handler: on(filter, handler) }
+        Self { method, path, first, last, handler: on(filter, handler) }
     }
 }

@@ -1,68 +1,69 @@
-//! Every route of the REST API in one table.
+//! Every operation of the REST API in one table, from which the router and the OpenAPI documents are made.
 
-use axum::handler::Handler;
 use http::Method;
+use utoipa::OpenApi;
 
-use super::app::App;
-use super::content::{content_head, content_read};
-use super::images::attestations::image_attestations;
-use super::images::create::image_create;
-use super::images::history::image_history;
-use super::images::inspect::image_inspect;
-use super::images::list::image_list;
-use super::images::load::image_load;
-use super::images::prune::image_prune;
-use super::images::push::image_push;
-use super::images::remove::image_delete;
-use super::images::save::{image_get, image_get_all};
-use super::images::search::image_search;
-use super::images::tag::image_tag;
-use super::registry::auth::system_auth;
-use super::registry::distribution::distribution_inspect;
+use super::render::usage::UsageType;
 use super::route::Route;
-use super::system::ping::{system_ping, system_ping_head};
-use super::versions::OLDEST;
+use super::{content, images, registry, system, unsupported};
 
-/// The table. Other groups of operations bring tables of their own, `pub fn routes() -> Vec<Route>`, and the documents of
-/// their operations, `#[derive(utoipa::OpenApi)] pub struct Document`.
+/// Makes a route and a document entry of each row.
+macro_rules! table {
+    ($($method:ident $path:literal $versions:expr => $($handler:ident)::+;)+) => {
+        /// The operations of the table.
+        pub fn documented() -> Vec<Route> {
+            vec![$(Route::new(Method::$method, $path, $versions, $($handler)::+)),+]
+        }
+
+        /// The documents of the same operations, as their handlers describe them.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($handler)::+),+), components(schemas(UsageType)))]
+        pub(super) struct Documents;
+    };
+}
+
+table! {
+    // method path                  API 1.x  handler
+    GET    "/_ping"                       24.. => system::ping::system_ping;
+    HEAD   "/_ping"                       24.. => system::ping::system_ping_head;
+    GET    "/version"                     24.. => system::version::version;
+    GET    "/info"                        24.. => system::info::info;
+    GET    "/events"                      24.. => system::events::events;
+    GET    "/system/df"                   25.. => system::disk_usage::disk_usage;
+
+    GET    "/images/json"                 24.. => images::list::image_list;
+    GET    "/images/{name}/json"          24.. => images::inspect::image_inspect;
+    GET    "/images/{name}/history"       24.. => images::history::image_history;
+    GET    "/images/{name}/attestations"  55.. => images::attestations::image_attestations;
+    GET    "/images/{name}/get"           24.. => images::save::image_get;
+    GET    "/images/get"                  24.. => images::save::image_get_all;
+    POST   "/images/load"                 24.. => images::load::image_load;
+    POST   "/images/create"               24.. => images::create::image_create;
+    GET    "/images/search"               24.. => images::search::image_search;
+    POST   "/images/{name}/push"          24.. => images::push::image_push;
+    POST   "/images/{name}/tag"           24.. => images::tag::image_tag;
+    DELETE "/images/{name}"               24.. => images::remove::image_delete;
+    POST   "/images/prune"                25.. => images::prune::image_prune;
+
+    GET    "/content/{digest}"            55.. => content::content_read;
+    HEAD   "/content/{digest}"            55.. => content::content_head;
+
+    GET    "/distribution/{name}/json"    30.. => registry::distribution::distribution_inspect;
+    POST   "/auth"                        24.. => registry::auth::system_auth;
+
+    GET    "/containers/json"             24.. => unsupported::lists::container_list;
+    POST   "/containers/prune"            25.. => unsupported::lists::container_prune;
+    GET    "/volumes"                     24.. => unsupported::lists::volume_list;
+    POST   "/volumes/prune"               25.. => unsupported::lists::volume_prune;
+    GET    "/networks"                    24.. => unsupported::lists::network_list;
+    POST   "/networks/prune"              25.. => unsupported::lists::network_prune;
+    POST   "/build/prune"                 31.. => unsupported::lists::build_prune;
+    GET    "/plugins"                     24.. => unsupported::lists::plugin_list;
+}
+
+/// Everything that is routed: the table, and the operations that are only refused, which no document shows.
 pub fn routes() -> Vec<Route> {
-    let mut routes = images();
-    routes.extend(super::system::routes());
-    routes.extend(super::unsupported::routes());
+    let mut routes = documented();
+    routes.extend(unsupported::routes());
     routes
-}
-
-/// Images and their content.
-#[rustfmt::skip]
-pub(super) fn images() -> Vec<Route> {
-    const DELETE: Method = Method::DELETE;
-    const GET: Method = Method::GET;
-    const HEAD: Method = Method::HEAD;
-    const POST: Method = Method::POST;
-    vec![
-        // method    path                          from    handler
-        route(GET,  "/_ping",                      OLDEST, system_ping),
-        route(HEAD, "/_ping",                      OLDEST, system_ping_head),
-        route(GET,  "/images/json",                OLDEST, image_list),
-        route(GET,  "/images/{name}/json",         OLDEST, image_inspect),
-        route(GET,  "/images/{name}/history",      OLDEST, image_history),
-        route(GET,  "/images/{name}/attestations", 55,     image_attestations),
-        route(GET,  "/images/{name}/get",          OLDEST, image_get),
-        route(GET,  "/images/get",                 OLDEST, image_get_all),
-        route(POST, "/images/load",                OLDEST, image_load),
-        route(POST, "/images/create",              OLDEST, image_create),
-        route(GET,  "/images/search",              OLDEST, image_search),
-        route(POST, "/images/{name}/push",         OLDEST, image_push),
-        route(GET,  "/distribution/{name}/json",   30,     distribution_inspect),
-        route(POST, "/auth",                       OLDEST, system_auth),
-        route(POST, "/images/{name}/tag",          OLDEST, image_tag),
-        route(DELETE, "/images/{name}",            OLDEST, image_delete),
-        route(POST, "/images/prune",               25,     image_prune),
-        route(GET,  "/content/{digest}",           55,     content_read),
-        route(HEAD, "/content/{digest}",           55,     content_head),
-    ]
-}
-
-fn route<T: 'static>(method: Method, path: &'static str, first: u8, handler: impl Handler<T, App>) -> Route {
-    Route { first, ..Route::new(method, path, handler) }
 }

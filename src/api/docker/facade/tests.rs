@@ -1,20 +1,9 @@
 use axum::extract::Path;
-use axum::routing::{MethodFilter, on};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 
 use super::*;
 use crate::api::docker::query::Query;
-
-fn route<T: 'static>(
-    method: Method,
-    path: &'static str,
-    first: u8,
-    handler: impl axum::handler::Handler<T, ()>,
-) -> Route<()> {
-    let filter = MethodFilter::try_from(method.clone()).unwrap();
-    Route { method, path, first, last: None, handler: on(filter, handler) }
-}
 
 async fn inspect(Path(name): Path<String>, query: Query) -> String {
     format!("{name} {}", query.text("platform"))
@@ -30,12 +19,14 @@ fn facade() -> Facade {
     Facade::new(
         (),
         vec![
-            route(Method::GET, "/images/json", 24, |Form(shape): Form| async { shape.list.virtual_size.to_string() }),
-            route(Method::GET, "/images/{name}/json", 24, inspect),
-            route(Method::GET, "/images/{name}/attestations", 55, attestations),
-            route(Method::DELETE, "/images/{name}", 24, |Path(name): Path<String>| async { name }),
-            Route { last: Some(30), ..route(Method::GET, "/old", 24, || async {}) },
-            route(Method::GET, "/fail", 24, fail),
+            Route::new(Method::GET, "/images/json", 24.., |Form(shape): Form| async {
+                shape.list.virtual_size.to_string()
+            }),
+            Route::new(Method::GET, "/images/{name}/json", 24.., inspect),
+            Route::new(Method::GET, "/images/{name}/attestations", 55.., attestations),
+            Route::new(Method::DELETE, "/images/{name}", 24.., |Path(name): Path<String>| async { name }),
+            Route::new(Method::GET, "/old", 24..=30, || async {}),
+            Route::new(Method::GET, "/fail", 24.., fail),
         ],
     )
 }

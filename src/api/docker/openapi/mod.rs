@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::route::Route;
-use super::routes;
+use super::routes::{self, Documents};
 use super::versions::document::Document;
 use super::versions::{self, NEWEST, OLDEST, RECORDS};
 
@@ -32,29 +32,8 @@ const EXTENSION: &str = "x-loadline-extension";
         (name = "Network", description = "Networks, of which there are none"),
         (name = "Plugin", description = "Plugins, of which there are none"),
     ),
-    paths(
-        super::system::ping::system_ping,
-        super::system::ping::system_ping_head,
-        super::images::list::image_list,
-        super::images::inspect::image_inspect,
-        super::images::history::image_history,
-        super::images::attestations::image_attestations,
-        super::images::load::image_load,
-        super::images::create::image_create,
-        super::images::push::image_push,
-        super::images::search::image_search,
-        super::registry::distribution::distribution_inspect,
-        super::registry::auth::system_auth,
-        super::images::save::image_get,
-        super::images::save::image_get_all,
-        super::images::tag::image_tag,
-        super::images::remove::image_delete,
-        super::images::prune::image_prune,
-        super::content::content_read,
-        super::content::content_head,
-    ),
 )]
-struct Complete;
+struct Head;
 
 /// The document of a minor version of API 1.x, as OpenAPI 3.1; that of the newest for a version that is not served.
 pub fn document(minor: u8) -> Value {
@@ -84,9 +63,7 @@ pub fn document(minor: u8) -> Value {
 
 /// Everything that any version has.
 fn complete() -> Value {
-    let complete = Complete::openapi()
-        .merge_from(super::system::Document::openapi())
-        .merge_from(super::unsupported::Document::openapi());
+    let complete = Head::openapi().merge_from(Documents::openapi());
     // A document of texts and maps always serialises.
     let mut complete = serde_json::to_value(complete).unwrap_or_else(|_| json!({}));
     unwrap_lines(&mut complete);
@@ -100,7 +77,7 @@ fn complete() -> Value {
     raise_descriptions(&mut complete["components"]["schemas"]);
     complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
     let info = &mut complete["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"];
-    info["example"] = super::system::info_example();
+    info["example"] = super::system::info::example();
     complete
 }
 

@@ -34,7 +34,7 @@ use crate::engine::{DiskUsage, ListedImage};
             example = json!({"message": "unknown object type: zebra"})),
     ),
 )]
-pub(super) async fn disk_usage(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {
+pub async fn disk_usage(State(app): State<App>, Form(shape): Form, query: Query) -> Answer {
     let types = Types::of(&query)?;
     let verbose = verbose(&query)?;
     let (usage, images) = match types.images {

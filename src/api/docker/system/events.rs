@@ -61,7 +61,7 @@ use crate::engine::EventQuery;
             example = json!({"message": "`since` time (20) cannot be after `until` time (10)"})),
     ),
 )]
-pub(super) async fn events(State(app): State<App>, Form(shape): Form, headers: HeaderMap, query: Query) -> Answer {
+pub async fn events(State(app): State<App>, Form(shape): Form, headers: HeaderMap, query: Query) -> Answer {
     let asked = asked(&query)?;
     let framing = Framing::of(&shape.events, &headers);
     let repeated = shape.events.repeated;

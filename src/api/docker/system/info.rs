@@ -315,7 +315,7 @@ impl SystemInfo {
         (status = 200, description = "What there is to tell", body = SystemInfo),
     )
 )]
-pub(super) async fn info(State(app): State<App>, form: Form) -> Answer {
+pub async fn info(State(app): State<App>, form: Form) -> Answer {
     let moment = Moment {
         images: app.engine.image_count(),
         listeners: app.engine.event_listeners(),

@@ -141,7 +141,7 @@ impl SystemVersion {
             })),
     )
 )]
-pub(super) async fn version(State(_): State<App>, form: Form) -> Answer {
+pub async fn version(State(_): State<App>, form: Form) -> Answer {
     answer::json(StatusCode::OK, &SystemVersion::new(Host::here(), &form.0.system))
 }
 

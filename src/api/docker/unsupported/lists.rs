@@ -10,20 +10,6 @@ use crate::api::docker::filters::Filters;
 use crate::api::docker::query::Query;
 use crate::domain::{Error, Result};
 
-/// The operations' part of the OpenAPI document.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    container_list,
-    container_prune,
-    volume_list,
-    volume_prune,
-    network_list,
-    network_prune,
-    build_prune,
-    plugin_list
-))]
-pub struct Document;
-
 /// Refuses filters that Docker does not have for a list or a prune.
 fn check(query: &Query, allowed: &[&str]) -> Result<Filters> {
     let filters = Filters::parse(query.text("filters"))?;
@@ -124,7 +110,7 @@ pub struct BuildPruneResponse {
             example = json!({"message": "No such container: web"})),
     )
 )]
-pub(super) async fn container_list(query: Query) -> Answer {
+pub async fn container_list(query: Query) -> Answer {
     let filters = check(
         &query,
         &[
@@ -174,7 +160,7 @@ pub(super) async fn container_list(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn container_prune(query: Query) -> Answer {
+pub async fn container_prune(query: Query) -> Answer {
     check(&query, &["label", "label!", "until"])?;
     answer::json(StatusCode::OK, &ContainerPruneResponse::default())
 }
@@ -198,7 +184,7 @@ pub(super) async fn container_prune(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn volume_list(query: Query) -> Answer {
+pub async fn volume_list(query: Query) -> Answer {
     check(&query, &["dangling", "driver", "label", "name"])?;
     answer::json(StatusCode::OK, &VolumeListResponse { volumes: vec![], warnings: None })
 }
@@ -222,7 +208,7 @@ pub(super) async fn volume_list(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn volume_prune(query: Query) -> Answer {
+pub async fn volume_prune(query: Query) -> Answer {
     check(&query, &["all", "label", "label!"])?;
     answer::json(StatusCode::OK, &VolumePruneResponse::default())
 }
@@ -245,7 +231,7 @@ pub(super) async fn volume_prune(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn network_list(query: Query) -> Answer {
+pub async fn network_list(query: Query) -> Answer {
     check(&query, &["dangling", "driver", "id", "label", "name", "scope", "type"])?;
     answer::json(StatusCode::OK, &[(); 0])
 }
@@ -269,7 +255,7 @@ pub(super) async fn network_list(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn network_prune(query: Query) -> Answer {
+pub async fn network_prune(query: Query) -> Answer {
     check(&query, &["label", "label!", "until"])?;
     answer::json(StatusCode::OK, &NetworkPruneResponse::default())
 }
@@ -294,7 +280,7 @@ pub(super) async fn network_prune(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn build_prune(query: Query) -> Answer {
+pub async fn build_prune(query: Query) -> Answer {
     check(&query, &["description", "id", "inuse", "parent", "private", "shared", "type", "until"])?;
     answer::json(StatusCode::OK, &BuildPruneResponse::default())
 }
@@ -317,7 +303,7 @@ pub(super) async fn build_prune(query: Query) -> Answer {
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
-pub(super) async fn plugin_list(query: Query) -> Answer {
+pub async fn plugin_list(query: Query) -> Answer {
     check(&query, &["capability", "enabled"])?;
     answer::json(StatusCode::OK, &[(); 0])
 }

@@ -6,6 +6,7 @@ use super::config::{Config, LogLevel};
 use super::mux::Mux;
 use crate::api::containerd;
 use crate::api::docker;
+use crate::api::grpc;
 use crate::domain::error::{Error, Result};
 use crate::engine::{Engine, Settings};
 
@@ -41,7 +42,12 @@ pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
         debug: config.log_level == LogLevel::Debug,
     };
     let rest = docker::router(docker::App { engine: engine.clone(), settings: Arc::new(settings) });
-    Ok(Mux::new(rest, containerd::routes(engine.clone()).await?))
+    Ok(Mux::new(rest, grpc::router(grpc_services(engine)).await?))
+}
+
+/// Every gRPC service over the engine, but for those that the assembly adds: the lists of all facades.
+pub fn grpc_services(engine: &Engine) -> Vec<grpc::Service> {
+    containerd::services(engine)
 }
 
 /// The OpenAPI document of an API version (`1.47`); of the newest where `None`.

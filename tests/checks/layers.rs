@@ -15,11 +15,12 @@ const MODULES: &[(&str, u8, &[&str])] = &[
     ("engine", 3, &["domain", "store", "registry", "archive", "verify", "policy"]),
     // What reads blobs goes through the engine, which holds the lease; facades do not know each other.
     ("api::error_table", 4, &["domain"]),
+    ("api::grpc", 4, &["domain"]),
     ("api::docker", 4, &["domain", "engine", "api::error_table"]),
-    ("api::containerd", 4, &["domain", "engine", "api::error_table"]),
-    ("api::cri", 4, &["domain", "engine", "api::error_table"]),
-    ("api::talos", 4, &["domain", "engine", "api::error_table"]),
-    ("daemon", 5, &["domain", "engine", "api::docker", "api::containerd", "api::cri", "api::talos"]),
+    ("api::containerd", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
+    ("api::cri", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
+    ("api::talos", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
+    ("daemon", 5, &["domain", "engine", "api::grpc", "api::docker", "api::containerd", "api::cri", "api::talos"]),
 ];
 
 #[test]

@@ -1,16 +1,14 @@
-//! The Rust code and the descriptors committed in `src/api/containerd/gen` are what `proto/` says today, so building
-//! Loadline needs no protobuf compiler.
+//! The Rust code and the descriptors that are committed are what `proto/` says today, so building Loadline needs no
+//! protobuf compiler.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What other files import comes along by itself.
-const ROOTS: [&str; 3] = [
-    "containerd/services/content/v1/content.proto",
-    "containerd/services/introspection/v1/introspection.proto",
-    "containerd/services/version/v1/version.proto",
-];
+/// For each folder of `proto/` with services: where its code and descriptors are, and which packages carry content, whose
+/// bytes are not copied. All services of a folder belong to one facade.
+const FACADES: [(&str, &str, &[&str]); 1] =
+    [("containerd", "src/api/containerd/gen", &[".containerd.services.content.v1"])];
 
 /// What reflection answers from.
 const DESCRIPTORS: &str = "descriptors.bin";
@@ -19,42 +17,77 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 #[test]
 fn generated_code_is_up_to_date() {
-    let committed_in = in_repository("src/api/containerd/gen");
-    let generated = generate();
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        rewrite(&committed_in, &generated);
-    }
-    let committed = read(&committed_in);
-    let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&committed), names(&generated), "{ADVICE}");
-    for (name, bytes) in &generated {
-        assert!(committed[name] == *bytes, "{name} differs; {ADVICE}");
+    for (folder, output, bytes) in FACADES {
+        let output = in_repository(output);
+        let generated = generate(folder, bytes);
+        if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+            rewrite(&output, &generated);
+        }
+        let committed = read(&output);
+        let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&committed), names(&generated), "{ADVICE}");
+        for (name, bytes) in &generated {
+            assert!(committed[name] == *bytes, "{name} differs; {ADVICE}");
+        }
     }
 }
 
-const ADVICE: &str = "run UPDATE=1 cargo test --test checks protobuf";
+#[test]
+fn every_file_with_a_service_belongs_to_a_facade() {
+    for file in proto_files(&in_repository("proto")) {
+        let folder = file.split('/').next().unwrap();
+        let known = FACADES.iter().any(|facade| facade.0 == folder);
+        assert!(known || !has_service(&file), "proto/{file}: no row of FACADES has its folder");
+    }
+}
 
-fn generate() -> Files {
+const ADVICE: &str = "run UPDATE=1 cargo test --test main protobuf";
+
+/// The code and the descriptors of every service in a folder of `proto/`. What their files import comes along by itself.
+fn generate(folder: &str, bytes: &[&str]) -> Files {
+    let all = proto_files(&in_repository("proto"));
+    let roots = all.iter().filter(|file| file.starts_with(&format!("{folder}/")) && has_service(file));
     let mut compiler = protox::Compiler::new([in_repository("proto")]).expect("proto/ is there");
     compiler.include_imports(true);
-    compiler.open_files(ROOTS).expect("the .proto files compile");
+    compiler.open_files(roots).expect("the .proto files compile");
 
     let directory = tempfile::tempdir().expect("a temporary directory");
     // Comments travel in the source information, which code generation needs and reflection does not.
     compiler.include_source_info(true);
-    tonic_prost_build::configure()
-        .build_transport(false)
-        .bytes(".containerd.services.content.v1")
-        .btree_map(".")
-        .include_file("_includes.rs")
-        .out_dir(directory.path())
-        .compile_fds(compiler.file_descriptor_set())
-        .expect("code is generated");
+    let mut config = tonic_prost_build::configure().build_transport(false).btree_map(".").include_file("_includes.rs");
+    for package in bytes {
+        config = config.bytes(*package);
+    }
+    config.out_dir(directory.path()).compile_fds(compiler.file_descriptor_set()).expect("code is generated");
     let mut files = read(directory.path());
 
     compiler.include_source_info(false);
     files.insert(DESCRIPTORS.to_owned(), compiler.encode_file_descriptor_set());
     files
+}
+
+/// Every `.proto` file below a directory, by its path from there, sorted.
+fn proto_files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).expect("a readable directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "proto") {
+                let relative = path.strip_prefix(root).expect("a path below the root");
+                found.push(relative.to_str().expect("a readable name").to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn has_service(file: &str) -> bool {
+    let text = fs::read_to_string(in_repository("proto").join(file)).expect("a readable file");
+    text.lines().any(|line| line.starts_with("service "))
 }
 
 fn in_repository(path: &str) -> PathBuf {

@@ -15,16 +15,24 @@ use prost::Message as _;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::filter::{Fields, Filter};
+use super::filter::{Fields, Filter, label_of};
 use super::proto::containerd::services::content::v1::content_server::Content;
 use super::proto::containerd::services::content::v1::{
     AbortRequest, DeleteContentRequest, Info, InfoRequest, InfoResponse, ListContentRequest, ListContentResponse,
     ListStatusesRequest, ListStatusesResponse, ReadContentRequest, ReadContentResponse, Status as IngestMessage,
     StatusRequest, StatusResponse, UpdateRequest, UpdateResponse, WriteContentRequest, WriteContentResponse,
 };
-use super::{excerpt, status};
+use crate::api::error_table::status;
+use crate::api::grpc::{GRPC_PLUGIN, Plugin, excerpt};
 use crate::domain::{Digest, Error, Kind, Result};
 use crate::engine::{Blob, BlobInfo, Engine, IngestStatus};
+
+/// What this service stands in for: the store, and its service.
+pub const PLUGINS: &[Plugin] = &[
+    Plugin { kind: CONTENT_PLUGIN, id: "content", requires: &[] },
+    Plugin { kind: GRPC_PLUGIN, id: "content", requires: &[CONTENT_PLUGIN] },
+];
+const CONTENT_PLUGIN: &str = "io.containerd.content.v1";
 
 /// The most bytes of a blob in one message.
 const CHUNK: usize = 256 << 10;
@@ -127,7 +135,8 @@ impl<S: ContentSource> Content for ContentService<S> {
         let request = request.into_inner();
         let digest = parse_digest(&request.digest).map_err(status)?;
         // The semaphore is never closed.
-        let turn = self.reads.clone().acquire_owned().await.map_err(|error| Status::internal(error.to_string()))?;
+        let turn = self.reads.clone().acquire_owned().await;
+        let turn = turn.map_err(|error| status(Error::internal("waiting for other reads failed", error)))?;
         let blob = self.source.open(&digest).await.map_err(|error| match error.kind() {
             Kind::NotFound => status(no_such_blob(&digest)),
             _ => status(error),
@@ -276,9 +285,7 @@ impl Fields for BlobInfo {
         match (path[0].as_str(), &path[1..]) {
             ("digest", _) => Some(Cow::Owned(self.digest.to_string())),
             ("size", _) => Some(Cow::Owned(self.size.to_string())),
-            ("labels", [label]) => self.labels.get(label).map(Cow::Borrowed),
-            // Dots in an unquoted label separate elements.
-            ("labels", label) => self.labels.get(&label.join(".")).map(Cow::Borrowed),
+            ("labels", label) => self.labels.get(&label_of(label)).map(Cow::Borrowed),
             _ => None,
         }
     }

@@ -10,13 +10,15 @@
 
 use std::borrow::Cow;
 
-use regex::{Regex, RegexBuilder};
-
 use crate::domain::{Error, Result};
 
 mod parse;
+mod selector;
 #[cfg(test)]
 mod tests;
+
+pub use selector::Fields;
+use selector::{Selector, Test};
 
 /// More alternatives than any client sends; each costs a comparison per object.
 const MAX_FILTERS: usize = 1024;
@@ -24,34 +26,12 @@ const MAX_FILTERS: usize = 1024;
 const MAX_TEXT: usize = 128 << 10;
 /// Patterns are the one part whose cost the length of the text does not bound.
 const MAX_PATTERNS: usize = 16;
-/// Bytes of one compiled pattern, and of the matcher's cache for it.
-const MAX_PATTERN_SIZE: usize = 256 << 10;
-
-/// What a filter can ask of an object.
-pub trait Fields {
-    /// The value at a path, which is never empty; `None` where the object does not have it.
-    fn field(&self, path: &[String]) -> Option<Cow<'_, str>>;
-}
 
 /// A condition on objects; by default one that everything meets.
 #[derive(Debug, Default)]
 pub struct Filter {
     /// One of these must hold, unless there are none.
     alternatives: Vec<Vec<Selector>>,
-}
-
-#[derive(Debug)]
-struct Selector {
-    path: Vec<String>,
-    test: Test,
-}
-
-#[derive(Debug)]
-enum Test {
-    Present,
-    Equal(String),
-    NotEqual(String),
-    Matches(Regex),
 }
 
 impl Filter {
@@ -91,46 +71,10 @@ impl Filter {
     }
 }
 
-impl Selector {
-    fn holds(&self, object: &impl Fields) -> bool {
-        let value = object.field(&self.path);
-        match &self.test {
-            Test::Present => value.is_some(),
-            Test::Equal(wanted) => value.is_some_and(|value| value == *wanted),
-            // An absent field differs from every value, and a pattern sees it as empty text.
-            Test::NotEqual(unwanted) => value.unwrap_or_default() != *unwanted,
-            Test::Matches(pattern) => pattern.is_match(&value.unwrap_or_default()),
-        }
+/// The label that the elements after `labels` name: dots in an unquoted label separate elements.
+pub fn label_of(path: &[String]) -> Cow<'_, str> {
+    match path {
+        [label] => Cow::Borrowed(label),
+        elements => Cow::Owned(elements.join(".")),
     }
-}
-
-fn compile(pattern: &str) -> std::result::Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_PATTERN_SIZE)
-        .dfa_size_limit(MAX_PATTERN_SIZE)
-        .nest_limit(32)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),
-            // The crate's text draws the pattern over several lines; the last one says what is wrong.
-            other => {
-                let text = other.to_string();
-                let reason = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-                format!("the regular expression does not parse: {reason}")
-            }
-        })
-}
-
-/// The error that `input` makes no sense from a character on, showing the surroundings only, however long the input.
-fn error_at(input: &str, at: usize, problem: impl std::fmt::Display) -> Error {
-    const SHOWN: usize = 64;
-    let (before, after) = input.split_at(at);
-    let shown_from = before.char_indices().rev().nth(SHOWN - 1).map_or(0, |(index, _)| index);
-    let mut place = before[shown_from..].to_owned();
-    let mut rest = after.chars();
-    if let Some(c) = rest.next() {
-        place.push_str(&format!(" >|{c}|< "));
-        place.extend(rest.take(SHOWN));
-    }
-    Error::invalid(format!("filters: parse error: [{place}]: {problem}"))
 }

@@ -2,40 +2,44 @@
 
 use std::borrow::Cow;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
 use super::filter::{Fields, Filter};
 use super::proto::containerd::services::introspection::v1::introspection_server::Introspection;
 use super::proto::containerd::services::introspection::v1::{
-    Plugin, PluginInfoRequest, PluginInfoResponse, PluginsRequest, PluginsResponse, ServerResponse,
+    Plugin as PluginMessage, PluginInfoRequest, PluginInfoResponse, PluginsRequest, PluginsResponse, ServerResponse,
 };
-use super::status;
+use crate::api::error_table::status;
+use crate::api::grpc::{GRPC_PLUGIN, Plugin};
 use crate::domain::{Error, Kind};
 
-/// Type, ID and required types of every plugin: the store and the gRPC services over it, as containerd names them.
-const PLUGINS: [(&str, &str, &[&str]); 5] = [
-    (CONTENT_PLUGIN, "content", &[]),
-    (GRPC_PLUGIN, "content", &[CONTENT_PLUGIN]),
-    (GRPC_PLUGIN, "healthcheck", &[]),
-    (GRPC_PLUGIN, "introspection", &[]),
-    (GRPC_PLUGIN, "version", &[]),
-];
-const CONTENT_PLUGIN: &str = "io.containerd.content.v1";
-const GRPC_PLUGIN: &str = "io.containerd.grpc.v1";
+/// What this service stands in for.
+pub const PLUGINS: &[Plugin] = &[Plugin { kind: GRPC_PLUGIN, id: "introspection", requires: &[] }];
 
 /// The introspection service.
 pub struct IntrospectionService {
     uuid: String,
     pid_namespace: u64,
+    plugins: Arc<[Plugin]>,
 }
 
 impl IntrospectionService {
-    /// The service of a daemon with this stable identity.
-    pub fn new(uuid: impl Into<String>) -> Self {
+    /// The service of a daemon with this stable identity and these plugins.
+    pub fn new(uuid: impl Into<String>, plugins: Arc<[Plugin]>) -> Self {
         // A process does not move to another PID namespace, so once is enough.
         let pid_namespace = std::fs::metadata("/proc/self/ns/pid").map(|entry| entry.ino()).unwrap_or_default();
-        Self { uuid: uuid.into(), pid_namespace }
+        Self { uuid: uuid.into(), pid_namespace, plugins }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = PluginMessage> {
+        self.plugins.iter().map(|plugin| PluginMessage {
+            r#type: plugin.kind.to_owned(),
+            id: plugin.id.to_owned(),
+            requires: plugin.requires.iter().map(|required| (*required).to_owned()).collect(),
+            ..PluginMessage::default()
+        })
     }
 }
 
@@ -43,7 +47,9 @@ impl IntrospectionService {
 impl Introspection for IntrospectionService {
     async fn plugins(&self, request: Request<PluginsRequest>) -> Result<Response<PluginsResponse>, Status> {
         let filter = Filter::parse(&request.into_inner().filters).map_err(status)?;
-        Ok(Response::new(PluginsResponse { plugins: plugins().filter(|plugin| filter.matches(plugin)).collect() }))
+        Ok(Response::new(PluginsResponse {
+            plugins: self.messages().filter(|plugin| filter.matches(plugin)).collect(),
+        }))
     }
 
     async fn server(&self, _: Request<()>) -> Result<Response<ServerResponse>, Status> {
@@ -57,7 +63,8 @@ impl Introspection for IntrospectionService {
 
     async fn plugin_info(&self, request: Request<PluginInfoRequest>) -> Result<Response<PluginInfoResponse>, Status> {
         let request = request.into_inner();
-        let plugin = plugins()
+        let plugin = self
+            .messages()
             .find(|plugin| plugin.r#type == request.r#type && plugin.id == request.id)
             .ok_or_else(|| status(Error::not_found("plugin not found")))?;
         if request.options.is_some() {
@@ -67,16 +74,7 @@ impl Introspection for IntrospectionService {
     }
 }
 
-fn plugins() -> impl Iterator<Item = Plugin> {
-    PLUGINS.into_iter().map(|(kind, id, requires)| Plugin {
-        r#type: kind.to_owned(),
-        id: id.to_owned(),
-        requires: requires.iter().map(|required| (*required).to_owned()).collect(),
-        ..Plugin::default()
-    })
-}
-
-impl Fields for Plugin {
+impl Fields for PluginMessage {
     fn field(&self, path: &[String]) -> Option<Cow<'_, str>> {
         match path[0].as_str() {
             "type" => Some(Cow::Borrowed(&self.r#type)),

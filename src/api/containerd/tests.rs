@@ -59,7 +59,7 @@ impl Fake {
     }
 
     async fn serve(&self) -> Channel {
-        let router = super::routes_over(self.clone(), UUID).await.unwrap();
+        let router = crate::api::grpc::router(super::services_over(self.clone(), UUID)).await.unwrap();
         let connector = tower::service_fn(move |_| {
             let (client, server) = tokio::io::duplex(64 << 10);
             let service = TowerToHyperService::new(router.clone());

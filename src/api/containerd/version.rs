@@ -4,9 +4,13 @@ use tonic::{Request, Response, Status};
 
 use super::proto::containerd::services::version::v1::VersionResponse;
 use super::proto::containerd::services::version::v1::version_server::Version;
+use crate::api::grpc::{GRPC_PLUGIN, Plugin};
 
 /// A semantic version as clients parse containerd's, whose build metadata says that this is not containerd.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+loadline");
+
+/// What this service stands in for.
+pub const PLUGINS: &[Plugin] = &[Plugin { kind: GRPC_PLUGIN, id: "version", requires: &[] }];
 
 /// The version service.
 pub struct VersionService;

@@ -1,6 +1,6 @@
 //! From the text of one filter to its selectors.
 
-use super::{Selector, Test, compile, error_at};
+use super::selector::{Selector, Test, compile};
 use crate::domain::{Error, Result};
 
 /// The selectors of a filter that is not empty.
@@ -163,4 +163,18 @@ impl Parser<'_> {
     fn error(&self, problem: &str) -> Error {
         error_at(self.input, self.at, problem)
     }
+}
+
+/// The error that `input` makes no sense from a character on, showing the surroundings only, however long the input.
+fn error_at(input: &str, at: usize, problem: impl std::fmt::Display) -> Error {
+    const SHOWN: usize = 64;
+    let (before, after) = input.split_at(at);
+    let shown_from = before.char_indices().rev().nth(SHOWN - 1).map_or(0, |(index, _)| index);
+    let mut place = before[shown_from..].to_owned();
+    let mut rest = after.chars();
+    if let Some(c) = rest.next() {
+        place.push_str(&format!(" >|{c}|< "));
+        place.extend(rest.take(SHOWN));
+    }
+    Error::invalid(format!("filters: parse error: [{place}]: {problem}"))
 }

@@ -19,7 +19,7 @@ fn generated() -> BTreeMap<String, String> {
         .map(|record| (format!("api-versions/engine-1.{}.json", record.minor), openapi::text(record.minor)))
         .collect();
     let mut versions = "# The API versions that are served, and what each brought.\n".to_owned();
-    for record in &RECORDS {
+    for record in RECORDS {
         write!(versions, "\n[[version]]\nversion = \"1.{}\"\nnote = {:?}\n", record.minor, record.note).unwrap();
     }
     files.insert("api-versions/versions.toml".into(), versions);
@@ -56,7 +56,7 @@ fn the_documents_are_those_of_the_code() {
 
 #[test]
 fn the_documents_say_what_clients_need() {
-    for record in &RECORDS {
+    for record in RECORDS {
         let document = openapi::document(record.minor);
         let at = format!("1.{}", record.minor);
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{at}");

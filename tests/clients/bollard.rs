@@ -13,6 +13,7 @@ use bollard::query_parameters::{
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use loadline::api::docker::versions::NEWEST_TEXT;
 
 use super::{APP, PASSWORD, USER, fixture, index, registry};
 use crate::support::daemon::Daemon;
@@ -83,7 +84,7 @@ async fn does_what_programs_do() {
 async fn asks_who_answers(docker: &Docker) {
     assert_eq!(docker.ping().await.unwrap(), "OK");
     let version = docker.version().await.unwrap();
-    assert_eq!((version.api_version.as_deref(), version.min_api_version.as_deref()), (Some("1.55"), Some("1.24")));
+    assert_eq!((version.api_version.as_deref(), version.min_api_version.as_deref()), (Some(NEWEST_TEXT), Some("1.24")));
     let info = docker.info().await.unwrap();
     assert_eq!(info.server_version, version.version);
     assert_eq!(info.os_type.as_deref(), Some("linux"));

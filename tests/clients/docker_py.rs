@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use loadline::api::docker::versions::NEWEST_TEXT;
+
 use super::{APP, PASSWORD, USER, fixture, index, is_here, registry, succeed};
 use crate::support::daemon::Daemon;
 use crate::support::images::{Layout, docker_archive};
@@ -30,5 +32,6 @@ fn does_what_scripts_do() {
     command.arg(format!("unix://{}", daemon.socket().display())).arg(fixture()).arg(APP).arg(directory.path());
     command.args([&registry.host(), USER, PASSWORD, &index.host()]);
     command.env_remove("DOCKER_HOST").env_remove("DOCKER_TLS_VERIFY").env("DOCKER_CONFIG", directory.path());
+    command.env("NEWEST_API", NEWEST_TEXT);
     assert_eq!(succeed(&mut command).out, "done\n");
 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use loadline::api::docker::versions::NEWEST_TEXT;
+
 use super::{APP, PASSWORD, USER, fixture, index, is_here, registry, succeed};
 use crate::support::daemon::Daemon;
 use crate::support::repository;
@@ -17,5 +19,6 @@ fn does_what_programs_do() {
     command.arg(repository("tests/fixtures/tiny-rootfs.tar"));
     command.args([&registry.host(), USER, PASSWORD, &index.host()]);
     command.env_remove("DOCKER_HOST").env_remove("DOCKER_API_VERSION");
+    command.env("NEWEST_API", NEWEST_TEXT);
     assert_eq!(succeed(&mut command).out, "done\n");
 }

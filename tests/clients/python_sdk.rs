@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use loadline::api::docker::versions::NEWEST_TEXT;
+
 use super::{APP, generated, is_here, start, succeed};
 use crate::support::repository;
 
@@ -22,5 +24,6 @@ fn a_generated_client_reads_images_and_what_is_attested() {
     let mut command = Command::new("python3");
     command.arg(repository("tests/clients/scripts/python_sdk.py")).arg(daemon.socket()).arg(APP);
     command.env("PYTHONPATH", directory.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("NEWEST_API", NEWEST_TEXT);
     assert_eq!(succeed(&mut command).out, "done\n");
 }

@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use loadline::api::docker::versions::NEWEST_TEXT;
 use serde_json::json;
 
 use super::{fixture, is_here, succeed};
@@ -22,7 +23,7 @@ const LEFT_OUT: [&str; 7] =
 
 #[test]
 fn the_newest_version_answers_as_documented() {
-    answers_as_documented("1.55");
+    answers_as_documented(NEWEST_TEXT);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use loadline::api::docker::versions::NEWEST_TEXT;
+
 use super::{APP, generated, is_here, start, succeed};
 use crate::support::repository;
 
@@ -32,5 +34,6 @@ fn a_program_with_generated_types_reads_images_and_what_is_attested() {
 
     let daemon = start();
     let mut command = Command::new("node");
+    command.env("NEWEST_API", NEWEST_TEXT);
     assert_eq!(succeed(command.arg(at("typescript_sdk.js")).arg(daemon.socket()).arg(APP)).out, "done\n");
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use loadline::api::docker::versions::{NEWEST, NEWEST_TEXT, OLDEST};
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
@@ -22,15 +23,15 @@ fn message(answer: &Answer) -> String {
 #[test]
 fn ping_tells_what_clients_negotiate_by() {
     let daemon = Daemon::start();
-    for target in ["/_ping", "/v1.24/_ping", "/v1.55/_ping"] {
+    for target in ["/_ping", "/v1.24/_ping", &format!("/v{NEWEST_TEXT}/_ping")] {
         let answer = send(&daemon, "GET", target).expect(200);
         assert_eq!(answer.text(), "OK");
-        for (name, value) in [("api-version", "1.55"), ("ostype", "linux"), ("docker-experimental", "false")] {
+        for (name, value) in [("api-version", NEWEST_TEXT), ("ostype", "linux"), ("docker-experimental", "false")] {
             assert_eq!(answer.header(name), Some(value), "{name}");
         }
         assert!(answer.header("cache-control").is_some_and(|value| value.contains("no-cache")));
         let head = send(&daemon, "HEAD", target).expect(200);
-        assert_eq!(head.header("api-version"), Some("1.55"));
+        assert_eq!(head.header("api-version"), Some(NEWEST_TEXT));
         assert!(head.body.is_empty());
     }
 }
@@ -38,9 +39,9 @@ fn ping_tells_what_clients_negotiate_by() {
 #[test]
 fn version_and_info_in_every_version() {
     let daemon = Daemon::start();
-    for minor in 24..=55 {
+    for minor in OLDEST..=NEWEST {
         let version = send(&daemon, "GET", &format!("/v1.{minor}/version")).expect(200).json();
-        assert_eq!((&version["ApiVersion"], &version["Os"]), (&json!("1.55"), &json!("linux")));
+        assert_eq!((&version["ApiVersion"], &version["Os"]), (&json!(NEWEST_TEXT), &json!("linux")));
         let info = send(&daemon, "GET", &format!("/v1.{minor}/info")).expect(200).json();
         assert_eq!((&info["Containers"], &info["Images"]), (&json!(0), &json!(0)));
         assert!(info["ID"].is_string() && info["Name"].is_string() && info["NCPU"].is_number());
@@ -61,8 +62,10 @@ fn version_and_info_in_every_version() {
 #[test]
 fn versions_out_of_range_are_refused_in_dockers_words() {
     let daemon = Daemon::start();
-    let too_new = send(&daemon, "GET", "/v1.56/images/json").expect(400);
-    assert_eq!(message(&too_new), "client version 1.56 is too new. Maximum supported API version is 1.55");
+    let next = NEWEST + 1;
+    let too_new = send(&daemon, "GET", &format!("/v1.{next}/images/json")).expect(400);
+    let text = format!("client version 1.{next} is too new. Maximum supported API version is {NEWEST_TEXT}");
+    assert_eq!(message(&too_new), text);
     let too_old = message(&send(&daemon, "GET", "/v1.21/images/json").expect(400));
     assert!(too_old.starts_with("client version 1.21 is too old. Minimum supported API version is 1.24"), "{too_old}");
     for old in ["1.22", "1.23"] {
@@ -96,7 +99,7 @@ fn unknown_paths_and_methods_are_not_found() {
 #[test]
 fn lists_of_what_is_not_there_are_empty() {
     let daemon = Daemon::start();
-    for prefix in ["", "/v1.24", "/v1.41", "/v1.55"] {
+    for prefix in ["", "/v1.24", "/v1.41", &format!("/v{NEWEST_TEXT}")] {
         for (target, body) in [
             ("/containers/json", json!([])),
             ("/containers/json?all=1&limit=5&size=1", json!([])),

@@ -12,12 +12,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use loadline::api::docker::versions::NEWEST_TEXT;
 use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::http::{Answer, Client, Request};
+
+/// The newest API version of the recorded engine. Each engine tells its own.
+const RECORDED_NEWEST: &str = "1.56";
 
 const HEADERS: &[&str] = &["content-type", "api-version", "ostype", "docker-experimental", "location"];
 
@@ -165,8 +169,8 @@ impl Known {
         let short: Vec<String> = digests.iter().filter_map(|digest| Some(digest.get(..12)?.to_owned())).collect();
         digests.extend(short);
         assert!(!digests.is_empty(), "no fixtures in {}", directory.display());
-        // The recorded engine was a development version ahead of the newest API.
-        let newest_version = Regex::new(r"\b1\.5[56]\b").unwrap();
+        let newest = [RECORDED_NEWEST, NEWEST_TEXT].map(regex_lite::escape).join("|");
+        let newest_version = Regex::new(&format!(r"\b(?:{newest})\b")).unwrap();
         Self { digests, alias: HashMap::new(), digest, newest_version }
     }
 

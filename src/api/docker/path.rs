@@ -221,16 +221,18 @@ mod tests {
 
     #[test]
     fn only_served_versions_are_negotiated() {
-        for (given, expected) in [("1.24", 24), ("1.55", 55), ("1.55.1", 55), ("1.22", 24), ("1.23", 24), ("1.040", 40)]
+        for (given, expected) in
+            [("1.24", 24), (NEWEST_TEXT, NEWEST), ("1.55.1", 55), ("1.22", 24), ("1.23", 24), ("1.040", 40)]
         {
             assert_eq!(negotiate(Some(given)).unwrap(), expected, "{given}");
         }
         assert_eq!(negotiate(None).unwrap(), NEWEST);
         let refused = |version| negotiate(Some(version)).unwrap_err().to_string();
-        for version in ["1.999", "1.56", "2", "1.99999999999999999999999", "99999999999999999999"] {
+        let next = format!("1.{}", NEWEST + 1);
+        for version in ["1.999", &next, "2", "1.99999999999999999999999", "99999999999999999999"] {
             assert_eq!(
                 refused(version),
-                format!("client version {version} is too new. Maximum supported API version is 1.55")
+                format!("client version {version} is too new. Maximum supported API version is {NEWEST_TEXT}")
             );
         }
         for version in ["1.10", "1.21", "1", "0.9", ".", "1.", "..55"] {

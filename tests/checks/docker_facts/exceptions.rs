@@ -1,5 +1,7 @@
 //! Where our documents differ from Docker's on purpose.
 
+use loadline::api::docker::versions::NEWEST;
+
 use super::Difference::{self, Extra, Missing, Null, Optional, Type};
 
 /// A difference that is meant.
@@ -35,7 +37,7 @@ const fn meant(
     Exception { operation, path, difference, versions, reason }
 }
 
-const ALL: (u8, u8) = (25, 55);
+const ALL: (u8, u8) = (25, NEWEST);
 const RECORDED_NULL: &str = "null in the recording";
 const NO_CONTAINERS: &str = "optional, and nothing for an engine without containers to tell";
 const NOT_GATED: &str = "Docker Engine does not hide it from older versions: it is in the recording at 1.40";
@@ -51,10 +53,10 @@ const LINE: &str = "a line of the stream, for which Docker documents no schema";
 
 pub static EXCEPTIONS: &[Exception] = &[
     // Lists
-    meant("ImageList", "[].Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
-    meant("ImageList", "[].Manifests[].ImageData.Containers", Null, (47, 55), RECORDED_NULL),
-    meant("ImageList", "[].Manifests[].ImageData.Identity.Build", Missing, (54, 55), LATER),
-    meant("ImageList", "[].Manifests[].ImageData.Identity.Signature", Missing, (54, 55), LATER),
+    meant("ImageList", "[].Manifests[].AttestationData.Statements", Extra, (55, NEWEST), EVIDENCE),
+    meant("ImageList", "[].Manifests[].ImageData.Containers", Null, (47, NEWEST), RECORDED_NULL),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Build", Missing, (54, NEWEST), LATER),
+    meant("ImageList", "[].Manifests[].ImageData.Identity.Signature", Missing, (54, NEWEST), LATER),
     meant(
         "ImageList",
         "[].Manifests[].Descriptor.*",
@@ -63,12 +65,12 @@ pub static EXCEPTIONS: &[Exception] = &[
         "recorded at 1.47; Docker documents it a version late",
     ),
     // Inspect
-    meant("ImageInspect", "Manifests[].AttestationData.Statements", Extra, (55, 55), EVIDENCE),
-    meant("ImageInspect", "Manifests[].ImageData.Containers", Null, (48, 55), RECORDED_NULL),
-    meant("ImageInspect", "Manifests[].ImageData.Identity.Build", Missing, (54, 55), LATER),
-    meant("ImageInspect", "Manifests[].ImageData.Identity.Signature", Missing, (54, 55), LATER),
-    meant("ImageInspect", "Identity.Build", Missing, (53, 55), LATER),
-    meant("ImageInspect", "Identity.Signature", Missing, (53, 55), LATER),
+    meant("ImageInspect", "Manifests[].AttestationData.Statements", Extra, (55, NEWEST), EVIDENCE),
+    meant("ImageInspect", "Manifests[].ImageData.Containers", Null, (48, NEWEST), RECORDED_NULL),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Build", Missing, (54, NEWEST), LATER),
+    meant("ImageInspect", "Manifests[].ImageData.Identity.Signature", Missing, (54, NEWEST), LATER),
+    meant("ImageInspect", "Identity.Build", Missing, (53, NEWEST), LATER),
+    meant("ImageInspect", "Identity.Signature", Missing, (53, NEWEST), LATER),
     meant("ImageInspect", "Config", Null, ALL, "null where the configuration's blob is not here"),
     meant("ImageInspect", "Config.*", Null, ALL, NOT_SET),
     meant("ImageInspect", "Config.MacAddress", Missing, (25, 49), NEVER_SET),
@@ -81,12 +83,18 @@ pub static EXCEPTIONS: &[Exception] = &[
         (25, 43),
         "shown as it stands in the image's configuration",
     ),
-    meant("ImageInspect", "RootFS.Type", Optional, (30, 55), "left out for a platform that is not here, as recorded"),
+    meant(
+        "ImageInspect",
+        "RootFS.Type",
+        Optional,
+        (30, NEWEST),
+        "left out for a platform that is not here, as recorded",
+    ),
     meant("ImageInspect", "ContainerConfig", Null, (25, 44), RECORDED_NULL),
     meant("ImageInspect", "ContainerConfig.*", Null, (25, 44), "always null as a whole"),
     meant("ImageInspect", "ContainerConfig.*", Missing, (25, 44), "always null as a whole"),
     meant("ImageInspect", "ContainerConfig.*", Extra, (25, 44), "always null as a whole"),
-    meant("ImageInspect", "GraphDriver", Missing, (52, 55), "left out from 1.52 on, as recorded"),
+    meant("ImageInspect", "GraphDriver", Missing, (52, NEWEST), "left out from 1.52 on, as recorded"),
     meant("ImageInspect", "GraphDriver.Data", Null, (25, 51), RECORDED_NULL),
     meant("ImageInspect", "Metadata", Extra, (25, 34), NOT_GATED),
     meant("ImageInspect", "OsVersion", Extra, (25, 29), NOT_GATED),
@@ -120,15 +128,15 @@ pub static EXCEPTIONS: &[Exception] = &[
     meant("DistributionInspect", "Platforms[].*", Extra, (30, 39), GO_NAMES),
     // Prune, disk usage and events
     meant("ImagePrune", "ImagesDeleted", Null, ALL, RECORDED_NULL),
-    meant("SystemDataUsage", "LayersSize", Extra, (52, 55), OLDER_FORM),
-    meant("SystemDataUsage", "Images", Extra, (52, 55), OLDER_FORM),
-    meant("SystemDataUsage", "Containers", Extra, (52, 55), OLDER_FORM),
-    meant("SystemDataUsage", "Volumes", Extra, (52, 55), OLDER_FORM),
-    meant("SystemDataUsage", "BuildCache", Extra, (52, 55), OLDER_FORM),
+    meant("SystemDataUsage", "LayersSize", Extra, (52, NEWEST), OLDER_FORM),
+    meant("SystemDataUsage", "Images", Extra, (52, NEWEST), OLDER_FORM),
+    meant("SystemDataUsage", "Containers", Extra, (52, NEWEST), OLDER_FORM),
+    meant("SystemDataUsage", "Volumes", Extra, (52, NEWEST), OLDER_FORM),
+    meant("SystemDataUsage", "BuildCache", Extra, (52, NEWEST), OLDER_FORM),
     meant("SystemDataUsage", "BuildCache", Extra, (25, 39), NOT_GATED),
     meant("SystemDataUsage", "Containers", Type, (25, 39), "a slip in Docker's document: a list of lists"),
-    meant("SystemDataUsage", "ImageUsage.ActiveCount", Missing, (52, 55), "left out where 0, as recorded"),
-    meant("SystemDataUsage", "ImageUsage.Items[].*", Extra, (52, 55), "rows of the list of images, as recorded"),
+    meant("SystemDataUsage", "ImageUsage.ActiveCount", Missing, (52, NEWEST), "left out where 0, as recorded"),
+    meant("SystemDataUsage", "ImageUsage.Items[].*", Extra, (52, NEWEST), "rows of the list of images, as recorded"),
     meant("SystemDataUsage", "Images[].Manifests[].ImageData.Containers", Null, (47, 51), RECORDED_NULL),
     meant("SystemDataUsage", "Images[].Manifests[].Descriptor.*", Extra, (47, 47), "as in the list of images"),
     meant("SystemEvents", "id", Extra, (25, 51), "recorded up to 1.51"),
@@ -179,5 +187,5 @@ pub static EXCEPTIONS: &[Exception] = &[
     ),
     meant("BuildPrune", "CachesDeleted", Null, ALL, RECORDED_NULL),
     meant("BuildPrune", "*", Extra, (31, 39), "Docker's documents show it late"),
-    meant("BuildPrune", "?*", Missing, (40, 55), "nothing is kept for builds, so limits on it are not read"),
+    meant("BuildPrune", "?*", Missing, (40, NEWEST), "nothing is kept for builds, so limits on it are not read"),
 ];

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import os
 import sys
 
 import httpx
@@ -35,14 +36,15 @@ from loadline_client.models import (
 from loadline_client.types import UNSET
 
 socket, name = sys.argv[1:]
+NEWEST = os.environ["NEWEST_API"]
 transport = httpx.HTTPTransport(uds=socket)
-client = Client("http://localhost/v1.55", httpx_args={"transport": transport}, raise_on_unexpected_status=True)
+client = Client(f"http://localhost/v{NEWEST}", httpx_args={"transport": transport}, raise_on_unexpected_status=True)
 arm = json.dumps({"os": "linux", "architecture": "arm64"})
 
 # The daemon.
-assert system_ping.sync_detailed(client=client).headers["Api-Version"] == "1.55"
+assert system_ping.sync_detailed(client=client).headers["Api-Version"] == NEWEST
 version = system_version.sync(client=client)
-assert isinstance(version, SystemVersion) and version.api_version == "1.55" and version.components[0].name == "Engine"
+assert isinstance(version, SystemVersion) and version.api_version == NEWEST and version.components[0].name == "Engine"
 info = system_info.sync(client=client)
 assert isinstance(info, SystemInfo) and info.images == 1 and info.swarm.remote_managers is None
 usage = system_data_usage.sync(client=client, type_=[UsageType.IMAGE])

@@ -4,6 +4,7 @@ use http_body_util::BodyExt;
 
 use super::*;
 use crate::api::docker::query::Query;
+use crate::api::docker::versions::NEWEST_TEXT;
 
 async fn inspect(Path(name): Path<String>, query: Query) -> String {
     format!("{name} {}", query.text("platform"))
@@ -71,7 +72,7 @@ async fn an_answer_is_signed() {
     let (status, headers, body) = ask(Method::GET, "/v1.43/images/json").await;
     assert_eq!((status, body.as_str()), (200, "true"));
     assert_eq!(names(&headers), ["api-version", "content-type", "docker-experimental", "ostype", "server"]);
-    assert_eq!(headers["api-version"], "1.55");
+    assert_eq!(headers["api-version"], NEWEST_TEXT);
     assert_eq!(headers["docker-experimental"], "false");
     assert_eq!(headers["ostype"], "linux");
     assert!(headers[header::SERVER].to_str().unwrap().starts_with("Loadline/"));
@@ -104,7 +105,8 @@ async fn what_no_route_matches_is_not_found_without_a_signature() {
 async fn versions_are_refused_in_dockers_words() {
     let (status, headers, body) = ask(Method::GET, "/v1.999/images/json").await;
     assert_eq!(status, 400);
-    assert_eq!(body, r#"{"message":"client version 1.999 is too new. Maximum supported API version is 1.55"}"#);
+    let text = format!("client version 1.999 is too new. Maximum supported API version is {NEWEST_TEXT}");
+    assert_eq!(body, format!(r#"{{"message":"{text}"}}"#));
     assert_eq!(names(&headers), ["api-version", "content-type", "ostype", "server"]);
     assert!(get("/v1.10/images/json").await.1.contains("client version 1.10 is too old."));
     assert_eq!(get("/v1.22/images/json").await.0, 200);

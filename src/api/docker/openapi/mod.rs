@@ -9,6 +9,7 @@ use utoipa::OpenApi;
 use super::route::Route;
 use super::routes::{self, Documents};
 use super::versions::document::Document;
+use super::versions::retired::retire;
 use super::versions::{self, NEWEST, OLDEST, RECORDS};
 
 /// Marks what Docker's API does not have.
@@ -39,8 +40,9 @@ struct Head;
 pub fn document(minor: u8) -> Value {
     let minor = if (OLDEST..=NEWEST).contains(&minor) { minor } else { NEWEST };
     let mut document = Document::new(complete());
-    for record in RECORDS.iter().take_while(|record| record.minor >= minor) {
-        (record.document)(&mut document);
+    retire(&mut document);
+    for record in RECORDS.iter().take_while(|record| record.minor > minor) {
+        (record.undo_document)(&mut document);
     }
     let routes = routes::routes();
     document.keep_operations(|method, path| {

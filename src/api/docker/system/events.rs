@@ -153,7 +153,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::docker::versions::shape;
+    use crate::api::docker::versions::{NEWEST, shape};
     use crate::domain::event::Action;
 
     #[test]
@@ -163,11 +163,11 @@ mod tests {
             headers.insert(ACCEPT, accept.parse().unwrap());
             Framing::of(&shape(minor).events, &headers).content_type()
         };
-        assert_eq!(framing("", 55), "application/jsonl");
+        assert_eq!(framing("", NEWEST), "application/jsonl");
         assert_eq!(framing("*/*", 52), "application/jsonl");
-        assert_eq!(framing("application/x-ndjson", 55), "application/x-ndjson");
-        assert_eq!(framing("application/jsonl;q=0.5, application/json-seq", 55), "application/json-seq");
-        assert_eq!(framing("application/json-seq;q=0", 55), "application/jsonl");
+        assert_eq!(framing("application/x-ndjson", NEWEST), "application/x-ndjson");
+        assert_eq!(framing("application/jsonl;q=0.5, application/json-seq", NEWEST), "application/json-seq");
+        assert_eq!(framing("application/json-seq;q=0", NEWEST), "application/jsonl");
         assert_eq!(framing("application/json-seq", 51), "application/json");
     }
 

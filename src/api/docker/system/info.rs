@@ -352,7 +352,7 @@ pub fn example() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::docker::versions::shape;
+    use crate::api::docker::versions::{NEWEST, shape};
 
     fn at(shape: &SystemShape) -> Value {
         on(shape, Host::here())
@@ -412,7 +412,7 @@ mod tests {
         let nowhere: &'static Host = Box::leak(Box::new(Host { operating_system: String::new(), ..Host::read() }));
         let system = |minor: u8| on(&shape(minor).system, nowhere)["OperatingSystem"].clone();
         assert_eq!(
-            (system(55), system(39), system(38), system(24)),
+            (system(NEWEST), system(39), system(38), system(24)),
             ("".into(), "".into(), "<unknown>".into(), "<unknown>".into())
         );
         assert_ne!(on(&shape(38).system, nowhere)["KernelVersion"], "<unknown>");

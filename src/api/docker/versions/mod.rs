@@ -1,22 +1,25 @@
 //! The API versions that are served, one record each.
 //!
-//! Handlers and renderers know the newest form and a [`Shape`] of switches. A version's record says which request
-//! parameters it brought and how its own form follows from that of the next newer version. The steps are taken once, at
-//! start, so that an old client costs nothing more than a new one.
+//! Handlers and renderers know the newest form and a [`Shape`] of switches. A version's record says what the version
+//! brought: request parameters, and how to take its changes back from the form of an answer and from the document. That
+//! is done once for each older version, at start, so that an old client costs nothing more than a new one.
 //!
-//! To add a version: raise [`NEWEST`], write its record, and put it first in [`RECORDS`].
+//! A new version is one file, its record, and two lines here: its `mod`, and the first place in [`RECORDS`]. Members that
+//! it no longer has are left out in `retired.rs`.
 
 pub mod document;
 mod record;
+pub mod retired;
 pub mod shape;
 pub mod system_shape;
-mod v1_24;
+mod v1_25;
 mod v1_32;
-mod v1_34;
-mod v1_38;
+mod v1_35;
+mod v1_39;
 mod v1_42;
 mod v1_43;
 mod v1_44;
+mod v1_45;
 mod v1_46;
 mod v1_47;
 mod v1_48;
@@ -41,16 +44,19 @@ use super::answer::{Failure, refusal};
 use crate::domain::Kind;
 
 /// The newest minor version of API 1.x.
-pub const NEWEST: u8 = 55;
+pub const NEWEST: u8 = RECORDS[0].minor;
 
 /// The oldest minor version of API 1.x.
-pub const OLDEST: u8 = 24;
+pub const OLDEST: u8 = RECORDS[RECORDS.len() - 1].minor;
 
 /// The newest version as clients write it.
-pub const NEWEST_TEXT: &str = "1.55";
+pub const NEWEST_TEXT: &str = match std::str::from_utf8(&[b'1', b'.', b'0' + NEWEST / 10, b'0' + NEWEST % 10]) {
+    Ok(text) => text,
+    Err(_) => panic!("digits are text"),
+};
 
 /// Every version, newest first.
-pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
+pub static RECORDS: &[Record] = &[
     v1_55::RECORD,
     v1_54::RECORD,
     v1_53::RECORD,
@@ -61,21 +67,18 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     v1_48::RECORD,
     v1_47::RECORD,
     v1_46::RECORD,
-    Record::same(
-        45,
-        "inspect no longer shows the container that an image was committed from; searches find no automated builds",
-    ),
+    v1_45::RECORD,
     v1_44::RECORD,
     v1_43::RECORD,
     v1_42::RECORD,
     Record::same(41, "prunes are told as events; info shows versions of the system and of control groups"),
     Record::same(40, "ping can be asked with HEAD, and is not to be cached"),
-    Record::same(39, "info shows the product's licence and warnings, and nothing for what is not known of the host"),
-    v1_38::RECORD,
+    v1_39::RECORD,
+    Record::same(38, "changes to swarm and secrets only"),
     Record::same(37, "changes to services only"),
     Record::same(36, "changes to exec only"),
-    Record::same(35, "version shows the platform and the engine's components"),
-    v1_34::RECORD,
+    v1_35::RECORD,
+    Record::same(34, "changes to networks and services only"),
     Record::same(33, "events can be filtered by four more kinds of objects"),
     v1_32::RECORD,
     Record::same(31, "inspect shows when an image was last tagged"),
@@ -87,18 +90,19 @@ pub static RECORDS: [Record; (NEWEST - OLDEST + 1) as usize] = [
     Record::same(28, "images can be pruned by label"),
     Record::same(27, "changes to the build only"),
     Record::same(26, "changes to plugins only"),
-    Record::same(25, "images can be listed by reference and pruned; disk usage is told; version names the oldest API"),
-    v1_24::RECORD,
+    v1_25::RECORD,
+    Record::same(24, "the oldest version that is served"),
 ];
 
 /// The forms of all versions, oldest first; numbered once at start.
 static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
-    let mut shape = Shape::newest();
+    let mut next = Shape::newest();
     let mut shapes: Vec<Shape> = RECORDS
         .iter()
         .map(|record| {
-            (record.step)(&mut shape);
-            shape.clone()
+            let shape = next.clone();
+            (record.undo)(&mut next);
+            shape
         })
         .collect();
     shapes.reverse();

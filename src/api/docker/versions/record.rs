@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::shape::Shape;
 
-/// What one version is.
+/// What one version brought.
 pub struct Record {
     pub minor: u8,
     /// What the version brought, in a line.
@@ -11,16 +11,16 @@ pub struct Record {
     /// Request parameters that exist from this version on: the operation, as `METHOD /path`, and the parameter's name.
     /// Older requests have them ignored, and older documents do not show them.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// Turns the form of the next newer version into this version's.
-    pub step: fn(&mut Shape),
-    /// Turns the document of the next newer version into this version's, as far as it does not follow from the routes
-    /// and the parameters.
-    pub document: fn(&mut Document),
+    /// Turns the form of this version's answers into that of the version before.
+    pub undo: fn(&mut Shape),
+    /// Turns this version's document into that of the version before, as far as it does not follow from the routes and the
+    /// parameters.
+    pub undo_document: fn(&mut Document),
 }
 
 impl Record {
-    /// A version whose answers are those of the next newer one.
+    /// A version whose answers are those of the version before.
     pub(super) const fn same(minor: u8, note: &'static str) -> Self {
-        Self { minor, note, parameters: &[], step: |_| {}, document: |_| {} }
+        Self { minor, note, parameters: &[], undo: |_| {}, undo_document: |_| {} }
     }
 }

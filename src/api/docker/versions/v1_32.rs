@@ -1,4 +1,4 @@
-//! API 1.32. Images can be pulled for one platform.
+//! API 1.32.
 
 use super::record::Record;
 
@@ -6,6 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 32,
     note: "images can be pulled for one platform",
     parameters: &[("POST /images/create", "platform")],
-    step: |_| {},
-    document: |_| {},
+    undo: |_| {},
+    undo_document: |_| {},
 };

@@ -1,4 +1,4 @@
-//! API 1.43. The size is told twice.
+//! API 1.43. An image without a name has empty lists of names.
 
 use super::record::Record;
 
@@ -6,15 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 43,
     note: "images without a name are listed with empty lists of names",
     parameters: &[],
-    step: |shape| {
-        shape.list.virtual_size = true;
-        shape.detail.virtual_size = true;
-    },
-    document: |document| {
-        for schema in ["ImageSummary", "ImageInspect"] {
-            document.restore(schema, &["VirtualSize"]);
-            document.require(schema, &["VirtualSize"]);
-        }
-        document.require("ImageInspect", &["Created"]);
-    },
+    undo: |shape| shape.list.none_names = true,
+    undo_document: |_| {},
 };

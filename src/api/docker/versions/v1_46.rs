@@ -1,4 +1,4 @@
-//! API 1.46. Manifests and descriptors are not shown.
+//! API 1.46.
 
 use super::record::Record;
 
@@ -6,6 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 46,
     note: "images can be pushed for one platform",
     parameters: &[("POST /images/{name}/push", "platform")],
-    step: |_| {},
-    document: |document| document.retire("ImageSummary", &["Manifests"]),
+    undo: |_| {},
+    undo_document: |_| {},
 };

@@ -1,4 +1,4 @@
-//! API 1.47. The descriptor of an image is not shown.
+//! API 1.47. Lists can show manifests.
 
 use super::record::Record;
 
@@ -6,12 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 47,
     note: "lists can show the manifests of images",
     parameters: &[("GET /images/json", "manifests")],
-    step: |shape| {
-        shape.list.descriptor = false;
-        shape.detail.descriptor = false;
-    },
-    document: |document| {
-        document.retire("ImageSummary", &["Descriptor"]);
-        document.retire("ImageInspect", &["Descriptor", "Manifests"]);
-    },
+    undo: |_| {},
+    undo_document: |document| document.retire("ImageSummary", &["Manifests"]),
 };

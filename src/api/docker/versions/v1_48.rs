@@ -1,7 +1,6 @@
-//! API 1.48.
+//! API 1.48. Manifests and descriptors are shown by inspect, descriptors by lists.
 
 use super::record::Record;
-use super::system_shape::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 48,
@@ -13,9 +12,12 @@ pub(super) const RECORD: Record = Record {
         ("GET /images/{name}/get", "platform"),
         ("GET /images/get", "platform"),
     ],
-    step: |shape| shape.system.to_v1_48(),
-    document: |document| {
-        document.restore("Commit", &["Expected"]);
-        document.restore("RegistryServiceConfig", &NONDISTRIBUTABLE);
+    undo: |shape| {
+        shape.list.descriptor = false;
+        shape.detail.descriptor = false;
+    },
+    undo_document: |document| {
+        document.retire("ImageSummary", &["Descriptor"]);
+        document.retire("ImageInspect", &["Descriptor", "Manifests"]);
     },
 };

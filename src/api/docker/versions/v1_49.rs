@@ -1,19 +1,15 @@
-//! API 1.49. Inspect shows the members of a container's configuration too.
+//! API 1.49. Info leaves out what is expected, and what is not distributed.
 
 use super::record::Record;
-use super::shape::{CONTAINER_FLAGS, CONTAINER_TEXTS, ConfigForm};
+use super::system_shape::NONDISTRIBUTABLE;
 
 pub(super) const RECORD: Record = Record {
     minor: 49,
     note: "inspect can show one platform; info leaves out expected commits and artifacts not to be distributed",
     parameters: &[("GET /images/{name}/json", "platform")],
-    step: |shape| {
-        shape.detail.config = ConfigForm::Container;
-        shape.system.to_v1_49();
-    },
-    document: |document| {
-        document.restore("SystemInfo", &["BridgeNfIptables", "BridgeNfIp6tables"]);
-        document.restore("ImageConfig", &CONTAINER_FLAGS);
-        document.restore("ImageConfig", &CONTAINER_TEXTS);
+    undo: |shape| shape.system.to_v1_48(),
+    undo_document: |document| {
+        document.restore("Commit", &["Expected"]);
+        document.restore("RegistryServiceConfig", &NONDISTRIBUTABLE);
     },
 };

@@ -1,4 +1,4 @@
-//! API 1.53. Lists do not show where images come from.
+//! API 1.53. Inspect shows where an image comes from.
 
 use super::record::Record;
 
@@ -6,7 +6,6 @@ pub(super) const RECORD: Record = Record {
     minor: 53,
     note: "inspect shows where an image comes from; events are offered as application/jsonl",
     parameters: &[],
-    // Lists show it to those who ask, and the parameter is newer.
-    step: |_| {},
-    document: |document| document.retire("ImageData", &["Identity"]),
+    undo: |shape| shape.detail.identity = false,
+    undo_document: |document| document.retire("ImageInspect", &["Identity"]),
 };

@@ -1,4 +1,4 @@
-//! API 1.54. Attestation manifests do not show their statements.
+//! API 1.54. Lists can show where images come from.
 
 use super::record::Record;
 
@@ -6,11 +6,7 @@ pub(super) const RECORD: Record = Record {
     minor: 54,
     note: "lists can show where images come from",
     parameters: &[("GET /images/json", "identity")],
-    step: |shape| {
-        shape.list.statements = false;
-        shape.detail.statements = false;
-    },
-    document: |document| {
-        document.retire("AttestationData", &["Statements"]);
-    },
+    // Lists show it to those who ask, and the parameter is newer.
+    undo: |_| {},
+    undo_document: |document| document.retire("ImageData", &["Identity"]),
 };

@@ -99,7 +99,8 @@ pub struct BuildPruneResponse {
         ("all" = Option<bool>, Query, description = "Stopped containers too"),
         ("limit" = Option<i64>, Query, description = "How many to list at most; all if not set", example = 10),
         ("size" = Option<bool>, Query, description = "With sizes on disk"),
-        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+        ("filters" = Option<String>, Query,
+            description = "What to list, as a JSON object of lists, `annotation` (`key` or `key=value`) among them",
             example = json!("{\"status\":[\"running\"]}")),
     ),
     responses(
@@ -115,6 +116,7 @@ pub async fn container_list(query: Query) -> Answer {
         &query,
         &[
             "ancestor",
+            "annotation",
             "before",
             "exited",
             "expose",
@@ -357,7 +359,7 @@ mod tests {
         assert_eq!(told(container_list(named).await).await, (404, json!({"message": "No such container: web"})));
         let limited = Query::parse("limit=some");
         assert_eq!(told(container_list(limited).await).await, refused("invalid value for limit: some"));
-        let known = Query::parse(r#"limit=-1&filters={"status":["running"],"label":["a=b"]}"#);
+        let known = Query::parse(r#"limit=-1&filters={"status":["running"],"label":["a=b"],"annotation":["a","b=c"]}"#);
         assert_eq!(told(container_list(known).await).await.0, 200);
     }
 }

@@ -82,14 +82,16 @@ impl Document {
         }
     }
 
+    /// Describes a parameter of an operation in other words.
+    pub fn describe(&mut self, operation: &str, parameter: &str, text: &str) {
+        if let Some(described) = parameter_of(&mut self.present, operation, parameter) {
+            described["description"] = json!(text);
+        }
+    }
+
     /// Says that a parameter that may be repeated may be there once.
     pub fn single(&mut self, operation: &str, parameter: &str) {
-        let parameters =
-            operation_of(&mut self.present, operation).and_then(|operation| operation.get_mut("parameters"));
-        let found = parameters
-            .and_then(Value::as_array_mut)
-            .and_then(|all| all.iter_mut().find(|described| described["name"] == parameter));
-        if let Some(described) = found {
+        if let Some(described) = parameter_of(&mut self.present, operation, parameter) {
             let one = described["schema"]["items"].take();
             described["schema"] = if one.is_null() { json!({"type": "string"}) } else { one };
             if let Some(Value::Array(examples)) = described.get_mut("example") {
@@ -144,6 +146,11 @@ fn schema_of<'a>(document: &'a mut Value, name: &str) -> Option<&'a mut Map<Stri
 fn operation_of<'a>(document: &'a mut Value, operation: &str) -> Option<&'a mut Map<String, Value>> {
     let (method, path) = operation.split_once(' ')?;
     document.get_mut("paths")?.get_mut(path)?.get_mut(method.to_ascii_lowercase())?.as_object_mut()
+}
+
+fn parameter_of<'a>(document: &'a mut Value, operation: &str, parameter: &str) -> Option<&'a mut Value> {
+    let parameters = operation_of(document, operation)?.get_mut("parameters")?.as_array_mut()?;
+    parameters.iter_mut().find(|described| described["name"] == parameter)
 }
 
 fn demand(schema: &mut Map<String, Value>, property: &str) {

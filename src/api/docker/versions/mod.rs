@@ -30,6 +30,7 @@ mod v1_52;
 mod v1_53;
 mod v1_54;
 mod v1_55;
+mod v1_56;
 
 use std::sync::LazyLock;
 
@@ -57,6 +58,7 @@ pub const NEWEST_TEXT: &str = match std::str::from_utf8(&[b'1', b'.', b'0' + NEW
 
 /// Every version, newest first.
 pub static RECORDS: &[Record] = &[
+    v1_56::RECORD,
     v1_55::RECORD,
     v1_54::RECORD,
     v1_53::RECORD,

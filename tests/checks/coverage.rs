@@ -1,54 +1,139 @@
-//! Every operation of the API is asked for by at least one integration test.
+//! Every operation of the REST API and every RPC is asked for by at least one test.
 
+mod calls;
+
+use std::collections::BTreeSet;
+
+use calls::{Call, Calls};
+use loadline::api::docker::routes;
+use loadline::daemon::wiring;
+use loadline::engine::{Engine, Settings};
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use regex_lite::Regex;
 use serde_json::Value;
 
-use crate::support::daemon::loadline;
 use crate::support::{repository, rust_files};
 
+/// Requests that replay answers of a real engine; `tests/docker/replay.rs` sends each.
+const RECORDINGS: [&str; 3] = ["engine.json", "registry.json", "events.json"];
+
 #[test]
-fn every_rest_operation_is_named_by_a_test() {
-    let document = loadline().arg("openapi").output().unwrap();
-    let document: Value = serde_json::from_slice(&document.stdout).unwrap();
-    let sources = sources();
-    let recording = std::fs::read_to_string(repository("tests/recordings/engine.json")).unwrap();
-    let mut missing = Vec::new();
-    for path in document["paths"].as_object().unwrap().keys() {
-        // A parameter stands for anything that a test may put there, a placeholder of `format!` included.
-        let segments: Vec<String> = path
-            .split('/')
-            .map(|segment| if segment.starts_with('{') { r"[^\s]+".to_owned() } else { regex_lite::escape(segment) })
-            .collect();
-        let asked = Regex::new(&format!(r#"{}["?`']"#, segments.join("/"))).unwrap();
-        if !asked.is_match(&sources) && !asked.is_match(&recording) {
-            missing.push(path);
-        }
+fn every_rest_operation_is_asked_for_by_a_test() {
+    let mut calls = recorded();
+    for file in rust_files("tests").iter().filter(|file| !file.starts_with("tests/checks/")) {
+        calls.extend(Calls::of(&source(file)).rest);
     }
-    assert!(missing.is_empty(), "no test asks for {missing:?}");
+    let table = routes::documented();
+    let missing = table.iter().filter(|route| {
+        let asked = Operation::new(route.method.as_str(), route.path);
+        !calls.iter().any(|call| asked.is_asked_by(call))
+    });
+    let missing: Vec<String> = missing.map(|route| format!("{} {}", route.method, route.path)).collect();
+    assert!(missing.is_empty(), "no test asks for {missing:#?}");
 }
 
 #[test]
-fn every_rpc_is_named_by_a_test() {
-    let sources = sources() + &std::fs::read_to_string(repository("src/api/containerd/tests/discovery.rs")).unwrap();
-    let rpc = Regex::new(r"(?m)^\s*rpc (\w+)\(").unwrap();
+fn every_rpc_is_called_by_a_test() {
+    // The services speak over memory in their own tests, and over a socket in the others.
+    let own = rust_files("src/api").into_iter().filter(|file| file.contains("/tests"));
+    let files: Vec<Calls> = own.chain(rust_files("tests")).map(|file| Calls::of(&source(&file))).collect();
     let mut missing = Vec::new();
-    for service in ["content", "introspection", "version"] {
-        let file = format!("proto/containerd/services/{service}/v1/{service}.proto");
-        let text = std::fs::read_to_string(repository(&file)).unwrap();
-        for found in rpc.captures_iter(&text) {
-            let call = Regex::new(&format!(r"\.{}\(", snake(&found[1]))).unwrap();
-            if !call.is_match(&sources) {
-                missing.push(format!("{service}.{}", &found[1]));
-            }
+    for (service, rpc) in rpcs() {
+        let client = format!("{service}Client");
+        let called = |calls: &Calls| calls.names.contains(&client) && calls.methods.contains(&snake(&rpc));
+        if !files.iter().any(called) {
+            missing.push(format!("{service}.{rpc}"));
         }
     }
     assert!(missing.is_empty(), "no test calls {missing:?}");
 }
 
-/// The integration tests, without this one.
-fn sources() -> String {
-    let files = rust_files("tests").into_iter().filter(|file| !file.starts_with("tests/checks/"));
-    files.map(|file| std::fs::read_to_string(repository(&file)).unwrap()).collect()
+#[test]
+fn an_operation_is_told_by_its_method_and_its_whole_path() {
+    let asked = |operation: (&str, &str), text: &str| {
+        let operation = Operation::new(operation.0, operation.1);
+        Calls::of(text).rest.iter().any(|call| operation.is_asked_by(call))
+    };
+    let (list, inspect, load) = (("GET", "/images/json"), ("GET", "/images/{name}/json"), ("POST", "/images/load"));
+    for (operation, body, expected) in [
+        (list, "client.get(\"/images/json?all=1\");", true),
+        (list, "client.get(&format!(\"/v1.{minor}/images/json\"));", true),
+        (list, "client.get(&format!(\"{version}/images/json?x={}\", 1));", true),
+        (list, "assert_eq!(client.get(\"/images/json\").status, 200);", true),
+        (list, "client.send(&Request::new(\"GET\", \"/images/json\"));", true),
+        (list, "for target in [\"/images/json\", \"/info\"] { client.get(target); }", true),
+        (list, "// client.get(\"/images/json\");", false),
+        (list, "let text = \"/images/json\";", false),
+        (list, "client.post(\"/images/json\", \"\", \"\");", false),
+        (list, "client.get(\"/images/jsonx\");", false),
+        (list, "client.get(\"/images/a/json\");", false),
+        (list, "for target in [\"/images/json\"] { client.delete(target); }", false),
+        (inspect, "client.get(&format!(\"/images/{name}/json\"));", true),
+        (inspect, "client.get(\"/images/registry.test/a:1/json\");", true),
+        (inspect, "client.get(\"/images/json\");", false),
+        (load, "Request::post(\"/images/load?quiet=1\");", true),
+        (load, "send(&daemon, \"POST\", \"/images/load\");", true),
+        (load, "for (method, target) in [(\"POST\", \"/images/load\")] {}", true),
+        (load, "send(&daemon, \"GET\", \"/images/load\");", false),
+    ] {
+        assert_eq!(asked(operation, &format!("fn test() {{ {body}\n }}")), expected, "{operation:?}: {body}");
+    }
+}
+
+/// A row of the table.
+struct Operation<'a> {
+    method: &'a str,
+    path: Regex,
+}
+
+impl<'a> Operation<'a> {
+    fn new(method: &'a str, template: &str) -> Self {
+        // A parameter stands for anything that a test may put there, a placeholder of `format!` and slashes included.
+        let segments: Vec<String> = template
+            .split('/')
+            .map(|segment| if segment.starts_with('{') { "[^?]+".to_owned() } else { regex_lite::escape(segment) })
+            .collect();
+        // Before it may stand a version, or a placeholder of one.
+        let path = Regex::new(&format!(r"^(?:/v[^/]+|\{{\w*\}})?{}(?:\?.*)?$", segments.join("/"))).unwrap();
+        Self { method, path }
+    }
+
+    fn is_asked_by(&self, call: &Call) -> bool {
+        call.method == self.method && self.path.is_match(&call.target)
+    }
+}
+
+/// The requests of the recordings.
+fn recorded() -> BTreeSet<Call> {
+    let mut calls = BTreeSet::new();
+    for recording in RECORDINGS {
+        let text = source(&format!("tests/recordings/{recording}"));
+        let steps: Vec<Value> = serde_json::from_str(&text).unwrap();
+        calls.extend(steps.iter().filter_map(|step| Call::new(step["method"].as_str()?, step["path"].as_str()?)));
+    }
+    calls
+}
+
+/// Every RPC that is served, as service and method, by the descriptors that reflection answers from.
+fn rpcs() -> Vec<(String, String)> {
+    let root = tempfile::tempdir().unwrap();
+    let engine = Engine::open(Settings::new(root.path().join("data"))).unwrap();
+    let mut rpcs = Vec::new();
+    for service in wiring::grpc_services(&engine) {
+        let descriptors = FileDescriptorSet::decode(service.descriptors()).unwrap();
+        let (package, name) = service.name().rsplit_once('.').unwrap();
+        let files = descriptors.file.iter().filter(|file| file.package() == package);
+        let found = files.flat_map(|file| &file.service).find(|found| found.name() == name);
+        let methods = &found.unwrap_or_else(|| panic!("{} is in no descriptor", service.name())).method;
+        rpcs.extend(methods.iter().map(|method| (name.to_owned(), method.name().to_owned())));
+    }
+    assert!(!rpcs.is_empty());
+    rpcs
+}
+
+fn source(file: &str) -> String {
+    std::fs::read_to_string(repository(file)).unwrap()
 }
 
 /// `ListStatuses` as `list_statuses`.

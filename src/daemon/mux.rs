@@ -316,5 +316,4 @@ impl Pause {
 }
 
 #[cfg(test)]
-#[path = "mux_test.rs"]
 mod tests;

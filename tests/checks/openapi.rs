@@ -10,7 +10,7 @@ use loadline::api::docker::versions::{NEWEST, RECORDS};
 use serde_json::Value;
 
 use crate::clients::{is_here, succeed};
-use crate::support::repository;
+use crate::support::{repository, updates};
 
 /// Every file that is generated, by its path from the repository's root.
 fn generated() -> BTreeMap<String, String> {
@@ -39,7 +39,7 @@ fn checked_in() -> Vec<String> {
 #[test]
 fn the_documents_are_those_of_the_code() {
     let files = generated();
-    if std::env::var_os("UPDATE").is_some() {
+    if updates() {
         for (path, text) in &files {
             let path: PathBuf = repository(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

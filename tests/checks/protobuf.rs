@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::updates;
+
 /// For each folder of `proto/` with services: where its code and descriptors are, and which packages carry content, whose
 /// bytes are not copied. All services of a folder belong to one facade.
 const FACADES: [(&str, &str, &[&str]); 1] =
@@ -20,7 +22,7 @@ fn generated_code_is_up_to_date() {
     for (folder, output, bytes) in FACADES {
         let output = in_repository(output);
         let generated = generate(folder, bytes);
-        if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        if updates() {
             rewrite(&output, &generated);
         }
         let committed = read(&output);

@@ -18,6 +18,11 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Whether what is generated is to be written: `UPDATE=1`.
+pub fn updates() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+}
+
 /// Every Rust file below a directory of the repository, by its path from the repository's root, sorted.
 pub fn rust_files(directory: &str) -> Vec<String> {
     let mut found = Vec::new();

@@ -33,6 +33,8 @@ pub const LAYERED: &str = "bench.example/large:v1";
 /// three platforms is 25 blobs of its own: an index, three manifests, three configs and six layers, and for each attestation manifest
 /// itself, its config and two statements; three base layers more serve all images.
 pub struct ManyImages {
+    /// The number of the first image, which makes its name and content.
+    pub first: u32,
     pub images: u32,
     pub platforms: usize,
 }
@@ -41,8 +43,9 @@ impl ManyImages {
     /// Writes the layout and returns the number of its blobs.
     pub fn write(&self, path: &Path) -> Outcome<usize> {
         let mut layout = Layout::create(path)?;
-        let images: Vec<Value> =
-            (0..self.images).map(|number| self.image(&mut layout, number)).collect::<Outcome<_>>()?;
+        let images: Vec<Value> = (self.first..self.first + self.images)
+            .map(|number| self.image(&mut layout, number))
+            .collect::<Outcome<_>>()?;
         layout.finish(images)
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::aims;
+use crate::aims::{self, Aim};
 use crate::limits;
 use crate::process::Daemon;
 use crate::removals;
@@ -16,14 +16,14 @@ const REST: Duration = Duration::from_secs(2);
 /// More images than this are pruned in the first run only: to unlink a quarter of a million files may take minutes.
 const PRUNED_OFTEN: u32 = 1_000;
 
-/// What is loaded, and the project's aims for it; an empty aim is none.
+/// What is loaded, and the project's aims for it.
 pub struct Plan<'a> {
     archive: &'a Path,
     scope: String,
     runs: u32,
-    load_aim: &'static str,
-    rest_aim: &'static str,
-    peak_aim: &'static str,
+    load_aim: Option<Aim>,
+    rest_aim: Option<Aim>,
+    peak_aim: Option<Aim>,
     /// How many images are pruned after each load; none where absent.
     pruned: Option<u32>,
 }
@@ -32,13 +32,13 @@ impl<'a> Plan<'a> {
     pub fn many(archive: &'a Path, images: u32, runs: u32) -> Plan<'a> {
         let scope = format!("{images} images");
         let (load_aim, rest_aim) = (aims::load(images), aims::rest(images));
-        Plan { archive, scope, runs, load_aim, rest_aim, peak_aim: "", pruned: Some(images) }
+        Plan { archive, scope, runs, load_aim, rest_aim, peak_aim: None, pruned: Some(images) }
     }
 
     pub fn large(archive: &'a Path, scope: &str, runs: u32) -> Plan<'a> {
         let scope = scope.to_owned();
-        let (load_aim, peak_aim) = (aims::LARGE_LOAD, aims::LARGE_PEAK);
-        Plan { archive, scope, runs, load_aim, rest_aim: "", peak_aim, pruned: None }
+        let (load_aim, peak_aim) = (Some(aims::LARGE_LOAD), Some(aims::LARGE_PEAK));
+        Plan { archive, scope, runs, load_aim, rest_aim: None, peak_aim, pruned: None }
     }
 }
 
@@ -93,7 +93,8 @@ pub fn measure(report: &mut Report, plan: &Plan, work: &Path) -> Outcome<PathBuf
     Ok(data_root)
 }
 
-fn load_once(daemon: &Daemon, archive: &Path) -> Outcome<Duration> {
+/// Loads an archive; how long that took.
+pub fn load_once(daemon: &Daemon, archive: &Path) -> Outcome<Duration> {
     let mut connection = daemon.connect()?;
     let answer = connection.post_file("/v1.55/images/load?quiet=1", archive)?;
     let progress = String::from_utf8(answer.success()?)?;

@@ -1,7 +1,7 @@
 //! Measures the daemon as a client meets it, each figure beside the physical limit of the same machine in the same minute.
 //!
 //! `cargo bench --bench daemon -- small` measures 1,000 images of three platforms with attestations, `large` 10,000, `1g` one image of a
-//! gibibyte and one of forty layers, `transfers` only their pull, push and save, `all` everything; `generate` writes the images to a file and
+//! gibibyte and one of forty layers, `transfers` only their pull, push and save, `tags` tags while others load, `all` everything; `generate` writes the images to a file and
 //! measures nothing. The table goes to standard output as Markdown, progress to standard error. The binary measured is the one cargo built
 //! for this bench, or the one `LOADLINE_BIN` names.
 
@@ -19,6 +19,7 @@ mod registry;
 mod removals;
 mod report;
 mod statements;
+mod tags;
 mod transfers;
 
 use std::error::Error;
@@ -50,6 +51,8 @@ enum Command {
     OneGibibyte(Effort),
     /// Of the same two images, pull, push and save only
     Transfers(Effort),
+    /// Tags while eight clients load images
+    Tags(Effort),
     /// Everything
     All(Effort),
     /// Write an OCI layout of synthetic images to a tar file
@@ -107,9 +110,11 @@ fn main() -> Outcome<()> {
         Command::Large(effort) => many_images(&effort, &[10_000])?,
         Command::OneGibibyte(effort) => large_images(&effort, true)?,
         Command::Transfers(effort) => large_images(&effort, false)?,
+        Command::Tags(effort) => tags(&effort)?,
         Command::All(effort) => {
             let mut report = many_images(&effort, &[1_000, 10_000])?;
             report.append(large_images(&effort, true)?);
+            report.append(tags(&effort)?);
             report
         }
     };
@@ -121,7 +126,8 @@ fn write_archive(wanted: &Generate) -> Outcome<()> {
     if wanted.large {
         return generate::layered_image(&wanted.out, wanted.mib, wanted.layers);
     }
-    let blobs = ManyImages { images: wanted.images, platforms: wanted.platforms.into() }.write(&wanted.out)?;
+    let blobs =
+        ManyImages { first: 0, images: wanted.images, platforms: wanted.platforms.into() }.write(&wanted.out)?;
     eprintln!("{} images, {blobs} blobs: {}", wanted.images, wanted.out.display());
     Ok(())
 }
@@ -133,7 +139,7 @@ fn many_images(effort: &Effort, usual: &[u32]) -> Outcome<Report> {
         let work = work_directory()?;
         let archive = work.path().join("images.tar");
         eprintln!("generating {images} images");
-        ManyImages { images, platforms: 3 }.write(&archive)?;
+        ManyImages { first: 0, images, platforms: 3 }.write(&archive)?;
         let loaded = loads::measure(&mut report, &loads::Plan::many(&archive, images, effort.runs), work.path())?;
         answers::measure(&mut report, &loaded, images, effort.runs)?;
         removals::measure(&mut report, &loaded, images, effort.runs, work.path())?;
@@ -154,6 +160,13 @@ fn large_images(effort: &Effort, with_load: bool) -> Outcome<Report> {
         }
         transfers::measure(&mut report, &archive, &scope, effort.runs, work.path())?;
     }
+    Ok(report)
+}
+
+fn tags(effort: &Effort) -> Outcome<Report> {
+    let mut report = Report::default();
+    let work = work_directory()?;
+    tags::measure(&mut report, effort.runs, work.path())?;
     Ok(report)
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::aims::Aim;
+
 /// Measurements of one thing, in milliseconds or MiB.
 #[derive(Default)]
 pub struct Samples(Vec<f64>);
@@ -21,6 +23,11 @@ impl Samples {
         self.0.sort_by(f64::total_cmp);
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The middle value, or the mean of the middle two; not a number where nothing was measured.
     pub fn median(&self) -> f64 {
         let middle = self.0.len() / 2;
@@ -29,6 +36,12 @@ impl Samples {
             _ if self.0.len() % 2 == 1 => self.0[middle],
             _ => (self.0[middle - 1] + self.0[middle]) / 2.0,
         }
+    }
+
+    /// The least value that so many percent of all are not above; not a number where nothing was measured.
+    pub fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.0.len() * percent).div_ceil(100);
+        self.0.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
     fn spread(&self) -> (f64, f64) {
@@ -66,20 +79,35 @@ pub struct Row {
     unit: Unit,
     ours: Samples,
     limit: Option<Samples>,
-    aim: &'static str,
+    aim: Option<Aim>,
 }
 
 impl Row {
     pub fn new(scope: &str, what: &str, unit: Unit, ours: Samples) -> Row {
-        Row { scope: scope.to_owned(), what: what.to_owned(), unit, ours, limit: None, aim: "" }
+        Row { scope: scope.to_owned(), what: what.to_owned(), unit, ours, limit: None, aim: None }
     }
 
     pub fn limit(self, limit: Samples) -> Row {
         Row { limit: Some(limit), ..self }
     }
 
-    pub fn aim(self, aim: &'static str) -> Row {
-        Row { aim, ..self }
+    /// The same with an aim, or with none.
+    pub fn aim(self, aim: impl Into<Option<Aim>>) -> Row {
+        Row { aim: aim.into(), ..self }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.limit.as_ref().map(|limit| self.ours.median() / limit.median())
+    }
+
+    /// What is said of a row that does not reach its aim.
+    fn missed(&self) -> Option<String> {
+        let aim = self.aim.filter(|aim| !aim.is_reached(self.ours.median(), self.ratio()))?;
+        let figure = match (aim, self.ratio()) {
+            (Aim::Ratio(_), Some(ratio)) => format!("ratio {ratio:.2}"),
+            _ => self.unit.show(self.ours.median()),
+        };
+        Some(format!("{}, {}: {figure} (aim: {aim})", self.scope, self.what))
     }
 }
 
@@ -109,15 +137,19 @@ impl Display for Report {
         writeln!(out, "| with | what | median (min – max) | limit: median (min – max) | ratio | aim |")?;
         writeln!(out, "| --- | --- | ---: | ---: | ---: | --- |")?;
         for row in &self.rows {
-            let (limit, ratio) = match &row.limit {
-                Some(limit) => (row.unit.show_all(limit), format!("{:.2}", row.ours.median() / limit.median())),
-                None => ("–".to_owned(), "–".to_owned()),
-            };
+            let limit = row.limit.as_ref().map_or("–".to_owned(), |limit| row.unit.show_all(limit));
+            let ratio = row.ratio().map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+            let aim = row.aim.map(|aim| aim.to_string()).unwrap_or_default();
             let ours = row.unit.show_all(&row.ours);
-            writeln!(out, "| {} | {} | {ours} | {limit} | {ratio} | {} |", row.scope, row.what, row.aim)?;
+            writeln!(out, "| {} | {} | {ours} | {limit} | {ratio} | {aim} |", row.scope, row.what)?;
         }
-        writeln!(out)?;
-        write!(out, "{NOTES}")
+        writeln!(out, "\n{NOTES}\n")?;
+        let missed: Vec<String> = self.rows.iter().filter_map(Row::missed).collect();
+        let aims = self.rows.iter().filter(|row| row.aim.is_some()).count();
+        match missed.len() {
+            0 => write!(out, "All {aims} aims are met."),
+            count => write!(out, "{count} of {aims} aims are missed: {}.", missed.join("; ")),
+        }
     }
 }
 
@@ -128,7 +160,8 @@ SHA-256 and writing it to one file with one sync, the archive in the page cache.
 blobs over as many connections, hashes them and writes them to one file with one sync; that of a push, one that asks for each blob, reads it \
 from the page cache and uploads it; that of a save, writing the same files to a Unix socket. The registry is a process of its own that \
 sends from the page cache and throws uploads away; the daemon has asked it for something small before. The limit of a removal is writing one record with one sync and \
-unlinking as many files; that of a prune, unlinking as many. Runs of ours and of the limit alternate, and the \
+unlinking as many files; that of a prune, unlinking as many. That of a tag while others load is a commit of one record to a plain database while as \
+many threads read, hash and write the same archives and commit as many records. Runs of ours and of the limit alternate, and the \
 ratio is that of the medians. A load starts with an empty data root, a first list with a daemon that has just started; a run \
 of a repeated answer is the median of many exchanges.";
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::aims;
+use crate::aims::{self, Aim};
 use crate::client::Connection;
 use crate::contents::Contents;
 use crate::limits;
@@ -16,14 +16,14 @@ use crate::report::{Report, Row, Samples, Unit};
 /// One of the ways: its samples, and how they become rows.
 struct Way {
     what: &'static str,
-    aim: &'static str,
+    aim: Aim,
     ours: Samples,
     limit: Samples,
     peak: Samples,
 }
 
 impl Way {
-    fn new(what: &'static str, aim: &'static str) -> Way {
+    fn new(what: &'static str, aim: Aim) -> Way {
         let [ours, limit, peak] = [(); 3].map(|()| Samples::default());
         Way { what, aim, ours, limit, peak }
     }

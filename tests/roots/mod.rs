@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::support::checking::check;
-use crate::support::daemon::{Place, Process};
+use crate::support::daemon::{Daemon, Place, Process};
 
 #[test]
 fn a_mistyped_data_root_is_left_as_it_is() {
@@ -37,4 +37,26 @@ fn a_mistyped_data_root_is_left_as_it_is() {
     }
     assert_eq!(state(), before);
     assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
+}
+
+/// How many starts are killed; the last four after they answered.
+const KILLS: u32 = 24;
+
+/// Kills one start after the other, each on a new place and a little later, and gives each place to a test.
+#[track_caller]
+fn after_killed_starts(place: impl Fn() -> Place, test: impl Fn(Place, &str)) {
+    let whole = place().start_time();
+    for kill in 0..KILLS {
+        let after = whole * kill / (KILLS - 4);
+        test(place().kill_start(after), &format!("after a kill at {after:?} of {whole:?}"));
+    }
+}
+
+#[test]
+fn a_first_start_that_is_killed_locks_nobody_out() {
+    after_killed_starts(Place::new, |place, when| {
+        let daemon = Daemon::start_in(place);
+        assert_eq!(daemon.client().get("/images/json").expect(200).text().trim(), "[]", "{when}");
+        check(&daemon.stop().data_root(), &[]).expect_spotless();
+    });
 }

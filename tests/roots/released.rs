@@ -153,3 +153,17 @@ fn they_open_after_a_crash_of_their_version() {
         released.checks(&daemon.stop(), "after a crash");
     }
 }
+
+#[test]
+fn they_open_after_a_start_that_was_killed() {
+    for released in Released::all() {
+        super::after_killed_starts(
+            || released.unpack(),
+            |place, when| {
+                let daemon = Daemon::start_in(place);
+                released.is_what(&daemon, when);
+                released.checks(&daemon.stop(), when);
+            },
+        );
+    }
+}

@@ -160,6 +160,25 @@ impl Place {
         self.path().join("data")
     }
 
+    /// Starts a daemon here and ends it as `kill -9` does after so long, whether it answers by then or not.
+    #[track_caller]
+    pub fn kill_start(self, after: Duration) -> Self {
+        let mut process = Process::spawn(&mut self.command());
+        std::thread::sleep(after);
+        assert!(process.status().is_none(), "the daemon ended at its start");
+        process.signal(Signal::KILL);
+        process.wait();
+        self
+    }
+
+    /// How long a daemon takes here from its start to its first answer.
+    #[track_caller]
+    pub fn start_time(self) -> Duration {
+        let start = Instant::now();
+        let _daemon = Daemon::start_in(self);
+        start.elapsed()
+    }
+
     /// `loadline serve` for this place. Nothing of the surroundings leaks in.
     pub fn command(&self) -> Command {
         let mut command = loadline();

@@ -1,6 +1,6 @@
 //! Save: images as an archive.
 //!
-//! What goes into the archive is settled first, from memory, and held by a lease; every failure that can be foreseen comes
+//! What goes into the archive is decided first, from memory, and held by a lease; every failure that can be foreseen comes
 //! before the first byte. Then blobs are read one after the other, piece by piece as they are taken.
 
 mod choice;
@@ -41,7 +41,7 @@ pub struct SaveOptions {
     pub platforms: Vec<Platform>,
 }
 
-/// An archive that is settled. What it holds is not collected before it is dropped.
+/// An archive whose content is decided. What it holds is not collected before it is dropped.
 pub struct Saved {
     /// Bytes of the whole archive.
     pub size: u64,
@@ -52,7 +52,7 @@ pub struct Saved {
 }
 
 impl Engine {
-    /// Settles what an archive of images holds: an OCI layout that is also a docker-archive.
+    /// Decides what an archive of images holds: an OCI layout that is also a docker-archive.
     ///
     /// An image all of which is here is saved as it is; of another, the index is trimmed to what is here. Referrers that
     /// are here come along.

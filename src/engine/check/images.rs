@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::catalog::is_dangling;
+use super::super::graph::closure::Closure;
 use super::super::stream::whole::read_whole;
 use super::finding::Fault;
 use super::options::CheckDepth;
@@ -116,38 +117,36 @@ impl Check<'_> {
         sound: &Sound,
         parsed: &mut Parsed,
     ) -> Result<()> {
-        let mut seen = HashSet::new();
-        let mut next: Vec<Descriptor> = names.iter().map(|(_, record)| record.target.clone()).collect();
+        let as_named = |descriptor: &Descriptor| (descriptor.digest.clone(), descriptor.media_type.clone());
         // Evidence is found by its subject, not by a name.
         let evidence = parsed.documents.iter().filter(|(_, document)| document.subject().is_some());
-        next.extend(evidence.map(|(digest, _)| Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), 0)));
-        while let Some(descriptor) = next.pop() {
-            let digest = &descriptor.digest;
-            let kind = &descriptor.media_type;
-            if !(kind.is_index() || kind.is_manifest()) || !sound.contains_key(digest) || !seen.insert(digest.clone()) {
+        let evidence = evidence.map(|(digest, _)| (digest.clone(), MediaType::OCI_MANIFEST));
+        let mut closure = Closure::of(names.iter().map(|(_, record)| as_named(&record.target)).chain(evidence));
+        while let Some((digest, kind)) = closure.next() {
+            if !kind.is_document() || !sound.contains_key(&digest) {
                 continue;
             }
-            if !parsed.documents.contains_key(digest) {
-                let Some((_, document)) = self.parse(digest, std::slice::from_ref(kind))? else {
+            if !parsed.documents.contains_key(&digest) {
+                let Some((_, document)) = self.parse(&digest, std::slice::from_ref(&kind))? else {
                     self.note(
                         Fault::WrongDocument,
-                        digest,
+                        &digest,
                         format!("its descriptor says {kind}, and it is none"),
                         None,
                     );
                     continue;
                 };
                 if !self.repair.unreadable.iter().any(|record| record.key == digest.to_string()) {
-                    self.note(Fault::WrongDocument, digest, "what it says was not recorded", PARSED_AGAIN);
+                    self.note(Fault::WrongDocument, &digest, "what it says was not recorded", PARSED_AGAIN);
                 }
                 self.repair.changes.documents.push((digest.clone(), document.clone()));
                 parsed.documents.insert(digest.clone(), document);
             }
-            match parsed.documents[digest].as_ref() {
+            match parsed.documents[&digest].as_ref() {
                 // Of a load that was interrupted, manifests may be here that were not parsed yet.
                 Document::Index(index) => {
                     let known = |child: &&Descriptor| self.is_clean || parsed.documents.contains_key(&child.digest);
-                    next.extend(index.manifests.iter().filter(known).cloned());
+                    closure.add(index.manifests.iter().filter(known).map(as_named));
                 }
                 Document::Manifest(manifest) => {
                     let config = manifest.config.digest.clone();

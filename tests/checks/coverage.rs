@@ -118,7 +118,8 @@ fn recorded() -> BTreeSet<Call> {
 /// Every RPC that is served, as service and method, by the descriptors that reflection answers from.
 fn rpcs() -> Vec<(String, String)> {
     let root = tempfile::tempdir().unwrap();
-    let engine = Engine::open(Settings::new(root.path().join("data"))).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let engine = runtime.block_on(Engine::open(Settings::new(root.path().join("data")))).unwrap();
     let mut rpcs = Vec::new();
     for service in wiring::grpc_services(&engine) {
         let descriptors = FileDescriptorSet::decode(service.descriptors()).unwrap();

@@ -25,3 +25,38 @@ where
     });
     SyncIoBridge::new(StreamReader::new(Box::pin(until_given_up)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(reader: impl Read + Send + 'static) -> (Vec<u8>, io::Result<()>) {
+        let reading = move || {
+            let (mut reader, mut all) = (reader, Vec::new());
+            let result = reader.read_to_end(&mut all).map(drop);
+            (all, result)
+        };
+        tokio::task::spawn_blocking(reading).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn all_is_read_up_to_the_end_or_the_failure() {
+        let (events, _listener) = mpsc::channel::<()>(1);
+        let bytes = ["one", "", " two"].map(|text| Ok(Bytes::from(text)));
+        let (all, result) = read(blocking_reader(stream::iter(bytes), &events)).await;
+        assert!(all == b"one two" && result.is_ok());
+        let broken = [Ok(Bytes::from("one")), Err(io::ErrorKind::TimedOut.into()), Ok(Bytes::from("two"))];
+        let (all, result) = read(blocking_reader(stream::iter(broken), &events)).await;
+        assert_eq!((all.as_slice(), result.unwrap_err().kind()), (b"one".as_slice(), io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_stalls_fails_when_nobody_listens() {
+        let (events, listener) = mpsc::channel::<()>(1);
+        let stalled = stream::iter([Ok(Bytes::from("one"))]).chain(stream::pending());
+        let reading = tokio::spawn(read(blocking_reader(stalled, &events)));
+        drop(listener);
+        let (_, result) = reading.await.unwrap();
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+}

@@ -147,6 +147,9 @@ fn indexes_that_share_everything_are_read_once() {
     ] {
         client.get(target).expect(200);
     }
+    // Each index is opened once, and the innermost names its manifest ten times.
+    let wide = client.get("/images/registry.test/wide:1/json?manifests=1").expect(200).json();
+    assert_eq!(wide["Manifests"].as_array().unwrap().len(), 10);
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(peak_memory(&daemon) < 256 << 20);
 }

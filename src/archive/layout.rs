@@ -4,23 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
-use super::{ArchiveFile, Compression, Listing, MAX_NAMES};
+use super::compression::Compression;
+use super::listing::{ArchiveFile, DockerImage, Listing};
 use crate::domain::descriptor::clip;
 use crate::domain::manifest::layout_index;
 use crate::domain::{Digest, Error, MediaType, Result};
 
+/// How many bytes of names are kept of files that are not named by digests. A docker-archive has three to a layer.
+const MAX_NAMES: usize = 16 << 20;
+
 pub(super) const INDEX: &str = "index.json";
 pub(super) const DOCKER_MANIFEST: &str = "manifest.json";
 pub(super) const LAYOUT: &str = "oci-layout";
-
-/// One image of a docker-archive.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DockerImage {
-    /// The manifest that stands for the image, in the compact JSON that Docker Engine writes.
-    pub manifest: Vec<u8>,
-    /// Names as the archive gives them; may be empty.
-    pub names: Vec<String>,
-}
 
 /// What a file is there for.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read, Write};
 
 use super::*;
 use crate::domain::error::Kind;
+use crate::domain::{Digest, Error, Result};
 
 /// Keeps every file in memory.
 #[derive(Default)]

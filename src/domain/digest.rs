@@ -202,6 +202,14 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// That bytes are not those which a digest stands for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("content of {expected} does not match its digest: it is {actual}")]
+pub struct WrongDigest {
+    pub expected: Digest,
+    pub actual: Digest,
+}
+
 /// A running hash of one algorithm.
 #[derive(Clone)]
 pub enum Hasher {
@@ -229,14 +237,12 @@ impl Hasher {
     /// The same, if it is the digest that was expected.
     ///
     /// # Errors
-    /// `InvalidArgument` where it is another.
-    pub fn finish_as(self, expected: Option<&Digest>) -> super::Result<Digest> {
-        let digest = self.finish();
+    /// [`WrongDigest`] where it is another.
+    pub fn finish_as(self, expected: Option<&Digest>) -> Result<Digest, WrongDigest> {
+        let actual = self.finish();
         match expected {
-            Some(expected) if *expected != digest => {
-                Err(super::Error::invalid(format!("content of {expected} does not match its digest: it is {digest}")))
-            }
-            _ => Ok(digest),
+            Some(expected) if *expected != actual => Err(WrongDigest { expected: expected.clone(), actual }),
+            _ => Ok(actual),
         }
     }
 }

@@ -10,6 +10,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::digest::WrongDigest;
+
 pub use detail::Detail;
 
 /// What went wrong, as far as a client can act on it.
@@ -165,6 +167,12 @@ impl Error {
             next = cause.source();
         }
         text
+    }
+}
+
+impl From<WrongDigest> for Error {
+    fn from(wrong: WrongDigest) -> Self {
+        Self::invalid(wrong.to_string())
     }
 }
 

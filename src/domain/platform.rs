@@ -47,8 +47,14 @@ impl Platform {
     ///
     /// The level of an amd64 CPU (`v1` to `v4`) is no part of it; [`Matcher::host`] takes it into account.
     pub fn host() -> Self {
-        let host = host::platform().normalized();
+        let host = Self::of_cpu().normalized();
         if host.architecture == "amd64" { Self { variant: None, ..host } } else { host }
+    }
+
+    /// The platform this process runs on, with the variant of the CPU.
+    fn of_cpu() -> Self {
+        let (architecture, variant) = host::cpu();
+        Self::new(host::OS, architecture).with_variant(variant)
     }
 
     /// The canonical spelling: lower case, Go's names (`x86_64` is `amd64`), no variant where it is the usual one of
@@ -85,7 +91,7 @@ impl Platform {
         }
         match parts[..] {
             [_] if is_known_os(&platform.os) => {
-                let host = host::platform();
+                let host = Self::of_cpu();
                 platform.architecture = host.architecture;
                 if platform.architecture == "arm" {
                     platform.variant = host.variant.filter(|variant| variant != "v7");

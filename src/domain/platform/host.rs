@@ -2,21 +2,19 @@
 
 use std::sync::LazyLock;
 
-use super::Platform;
-
 /// The operating system.
 pub(super) const OS: &str = match std::env::consts::OS.as_bytes() {
     b"macos" => "darwin",
     _ => std::env::consts::OS,
 };
 
-/// The platform with the variant of the CPU: the version of an Arm, the level of an amd64.
-pub(super) fn platform() -> Platform {
-    static HOST: LazyLock<Platform> = LazyLock::new(detect);
-    HOST.clone()
+/// The architecture, and the variant of the CPU: the version of an Arm, the level of an amd64; of others an empty text.
+pub(super) fn cpu() -> (&'static str, &'static str) {
+    static CPU: LazyLock<(&str, &str)> = LazyLock::new(detect);
+    *CPU
 }
 
-fn detect() -> Platform {
+fn detect() -> (&'static str, &'static str) {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "x86" => "386",
@@ -28,16 +26,13 @@ fn detect() -> Platform {
         "mips" if cfg!(target_endian = "little") => "mipsle",
         other => other,
     };
-    let platform = Platform::new(OS, architecture);
-    match architecture {
-        "amd64" => platform.with_variant(amd64_level()),
-        "arm64" => platform.with_variant("v8"),
-        "arm" => {
-            let uname = rustix::system::uname();
-            platform.with_variant(arm_version(&uname.machine().to_string_lossy()))
-        }
-        _ => platform,
-    }
+    let variant = match architecture {
+        "amd64" => amd64_level(),
+        "arm64" => "v8",
+        "arm" => arm_version(&rustix::system::uname().machine().to_string_lossy()),
+        _ => "",
+    };
+    (architecture, variant)
 }
 
 /// The version of an Arm from the kernel's name of the machine: `armv7l`, or `aarch64` where a 32-bit process runs on a

@@ -1,6 +1,6 @@
 //! Which platforms satisfy a wanted one, and which of them best.
 
-use super::{Platform, host};
+use super::Platform;
 
 /// No architecture has variants beyond this one; what a client asks for must not decide how much work it makes.
 const MAX_VERSION: u32 = 16;
@@ -30,7 +30,7 @@ impl Matcher {
 
     /// What can run here, where the level of an amd64 CPU counts.
     pub fn host() -> Self {
-        Self::only(&host::platform())
+        Self::only(&Platform::of_cpu())
     }
 
     /// Whether a platform is acceptable.

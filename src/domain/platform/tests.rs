@@ -40,7 +40,7 @@ fn spellings_become_one() {
 
 #[test]
 fn specifiers_say_what_is_wanted() {
-    let host = host::platform();
+    let host = Platform::of_cpu();
     for (given, expected) in [
         ("linux/amd64", raw("linux/amd64")),
         ("linux/arm", raw("linux/arm")),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::super::core::Engine;
 use super::super::downloads::{Download, Key, Received, Start};
-use super::{BlobState, PullEvent};
+use super::progress::{BlobState, PullEvent};
 use crate::domain::{Descriptor, Digest, Error, Kind, Result};
 use crate::engine::leases::Lease;
 use crate::registry::Repository;

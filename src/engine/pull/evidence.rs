@@ -6,8 +6,8 @@
 use futures_util::{StreamExt, stream};
 
 use super::super::publish::Evidence;
-use super::Pulling;
 use super::blobs::{FetchedBlob, Loader};
+use super::pulling::Pulling;
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Kind, Result, attestation};
 

@@ -1,38 +1,15 @@
 //! From a name to blobs: which of an image's documents and blobs a pull fetches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::super::graph::descent::{Descent, Node, OwnedNode, Step};
-use super::super::graph::limits::{LimitExceeded, MAX_DOCUMENT_BYTES};
-use super::Pulling;
+use super::pulling::Pulling;
 use crate::domain::manifest::Document;
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Detail, Digest, Error, Kind, Platform, Result, attestation};
-
-/// The documents that a pull has fetched; those that were here already are in the catalog.
-#[derive(Default)]
-pub(super) struct Documents {
-    pub(super) fetched: HashMap<Digest, Bytes>,
-    bytes: u64,
-}
-
-impl Documents {
-    /// Takes a document in.
-    ///
-    /// # Errors
-    /// `DocumentBytes` where the image has more of them than can be meant.
-    pub(super) fn insert(&mut self, digest: Digest, bytes: Bytes) -> Result<(), LimitExceeded> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > MAX_DOCUMENT_BYTES {
-            return Err(LimitExceeded::DocumentBytes);
-        }
-        self.fetched.insert(digest, bytes);
-        Ok(())
-    }
-}
+use crate::domain::{Descriptor, Detail, Error, Kind, Platform, Result, attestation};
 
 /// What a pull fetches of an image.
 pub(super) struct Selection {

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::super::core::Engine;
 use super::super::uploads::Origins;
 use super::contents::{Blob, Contents};
-use super::{PushEvent, UploadState};
+use super::progress::{PushEvent, UploadState};
 use crate::domain::manifest::MAX_MANIFEST;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
 use crate::registry::{BlobStream, Mounted, Repository, UploadSession};

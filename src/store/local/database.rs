@@ -3,12 +3,13 @@
 mod found;
 mod migrate;
 mod overlay;
+mod tables;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable};
 
 use crate::domain::{Digest, Error, Kind, Result};
 use crate::store::journal::Key;
@@ -16,25 +17,13 @@ use crate::store::record::Record;
 use crate::store::{Batch, BlobRecord, Changes, Entry, Revision};
 
 pub(super) use found::FoundDatabase;
-
-type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
-
-const BLOBS: Table = TableDefinition::new("blobs");
-const DOCUMENTS: Table = TableDefinition::new("documents");
-const CONFIGS: Table = TableDefinition::new("configs");
-const SOURCES: Table = TableDefinition::new("sources");
-const NAMES: TableDefinition<&str, &[u8]> = TableDefinition::new("names");
-const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
-const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
+use tables::{BLOBS, CONFIGS, COUNTERS, DOCUMENTS, NAMES, REVISION, SOURCES, Table, begin, failed};
 
 /// Where the database is in a data root.
 pub(super) const FILE: &str = "metadata.redb";
 
 /// What it is called until it is complete: redb cannot open a file whose making was cut short.
 pub(super) const UNFINISHED: &str = "metadata.redb.new";
-
-/// What the present revision is called among the counters.
-const REVISION: &str = "revision";
 
 /// Everything is read once, at start, so a large cache would only be kept for nothing.
 const CACHE_BYTES: usize = 4 << 20;
@@ -226,13 +215,6 @@ fn open(path: &Path) -> Result<redb::Database> {
     redb::Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(failed)
 }
 
-fn begin(database: &redb::Database) -> Result<redb::WriteTransaction> {
-    let mut write = database.begin_write().map_err(failed)?;
-    // A start after a crash then takes no longer than any other.
-    write.set_quick_repair(true);
-    Ok(write)
-}
-
 fn write(database: &redb::Database, changes: &Changes, revision: Revision) -> Result<()> {
     let write = begin(database)?;
     change(&write, changes)?;
@@ -292,14 +274,4 @@ fn digest_of(key: &[u8]) -> Result<Digest> {
             "the metadata database holds a record under a key that is not a digest: see loadline check",
         )
     })
-}
-
-fn failed(error: impl Into<redb::Error>) -> Error {
-    match error.into() {
-        redb::Error::Io(e) => Error::io("writing the metadata database", e),
-        redb::Error::DatabaseAlreadyOpen => {
-            Error::new(Kind::Conflict, "the metadata database is in use by another process")
-        }
-        other => Error::internal("the metadata database failed", other),
-    }
 }

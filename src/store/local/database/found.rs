@@ -6,9 +6,8 @@ use std::path::Path;
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::overlay::Overlay;
-use super::{
-    BLOBS, CACHE_BYTES, CONFIGS, DOCUMENTS, Kinds, META, NAMES, SOURCES, Table, begin, change, entry, failed, migrate,
-};
+use super::tables::{BLOBS, CONFIGS, DOCUMENTS, META, NAMES, SOURCES, Table, begin, failed};
+use super::{CACHE_BYTES, Kinds, change, entry, migrate};
 use crate::domain::{Digest, Error, Kind, Result};
 use crate::store::record::Record;
 use crate::store::{Entry, RecordKind, Repair, UnreadableRecord};

@@ -7,7 +7,7 @@
 
 use redb::{ReadableTable, TableDefinition};
 
-use super::{BLOBS, CONFIGS, COUNTERS, DOCUMENTS, META, NAMES, SOURCES, begin, failed};
+use super::tables::{BLOBS, CONFIGS, COUNTERS, DOCUMENTS, META, NAMES, SOURCES, begin, failed};
 use crate::domain::{Error, Kind, Result};
 
 /// The present format.

@@ -1,74 +1,24 @@
-//! Pull: images out of a registry.
-//!
-//! Documents are fetched first, from the name down to the manifest of the platform; then its blobs and its attestations,
-//! side by side with the evidence that others have put beside the image. Everything is held by a lease and becomes visible
-//! in one step with the name: a pull that fails or is given up leaves nothing behind.
-
-mod blobs;
-mod evidence;
-mod publish;
-mod walk;
+//! The steps of a pull.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::catalog::resolve::find_named;
-use super::core::{Engine, Inner, PullAttestations};
-use super::inspect::lacks_platform;
-use super::leases::Lease;
-use super::publish::{Admitted, Candidate, Evidence, Origin, Report};
-use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG};
-use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, Platform, Reference, Result};
-use crate::registry::{Access, Credential, Repository};
-use blobs::{FetchedBlob, Loader};
-use publish::Gathered;
-use walk::{Documents, Selection};
+use super::super::catalog::resolve::find_named;
+use super::super::core::{Engine, Inner};
+use super::super::inspect::lacks_platform;
+use super::super::publish::{Admitted, Candidate, Evidence, Origin, Report};
+use super::blobs::{FetchedBlob, Loader};
+use super::progress::{BlobState, PullEvent, PullRequest};
+use super::publish::Gathered;
+use super::pulling::Pulling;
+use super::walk::Selection;
+use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
+use crate::domain::{Descriptor, Digest, Error, Reference, Result};
+use crate::registry::Access;
 
 /// How many events wait for a slow client.
 const EVENTS: usize = 64;
-
-/// What to pull.
-#[derive(Clone, Debug)]
-pub struct PullRequest {
-    /// A name with a tag or a digest (which goes before a tag); with neither, every tag of the repository.
-    pub reference: Reference,
-    /// Of an image for several platforms, the one to pull; absent is the host's.
-    pub platform: Option<Platform>,
-    /// What opens the registry.
-    pub credential: Credential,
-}
-
-/// What happens in a pull, in this order for each tag.
-#[derive(Debug)]
-pub enum PullEvent {
-    /// The image was found. `tag` is its tag, or for a pull by digest the whole reference.
-    From { path: String, tag: String },
-    /// A blob is in a new state. Not told of images that are here already.
-    Blob { digest: Digest, state: BlobState },
-    /// The image is here, under its name.
-    Digest(Digest),
-    /// The pull of one name has ended. `newer` tells whether the name points at something else than before.
-    Done { name: String, newer: bool },
-    /// The pull failed. Nothing follows.
-    Failed(Error),
-}
-
-/// How far a blob is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlobState {
-    /// It is needed. Told of layers only.
-    Waiting,
-    /// It was here before.
-    Exists,
-    /// Bytes that have arrived, of all.
-    Downloading { current: u64, total: u64 },
-    /// All of it has arrived.
-    Downloaded,
-    /// It is part of an image that is here. Told of layers only.
-    Complete,
-}
 
 impl Engine {
     /// Pulls an image.
@@ -121,38 +71,7 @@ impl Engine {
     }
 }
 
-/// The pull of one name.
-struct Pulling {
-    engine: Engine,
-    repository: Repository,
-    request: Arc<PullRequest>,
-    matcher: Matcher,
-    lease: Arc<Lease>,
-    documents: Documents,
-    /// The same documents, parsed.
-    parsed: Vec<(Digest, Arc<Document>)>,
-    events: mpsc::Sender<PullEvent>,
-}
-
 impl Pulling {
-    fn new(
-        engine: &Engine,
-        repository: Repository,
-        request: Arc<PullRequest>,
-        events: mpsc::Sender<PullEvent>,
-    ) -> Self {
-        Self {
-            engine: engine.clone(),
-            repository,
-            matcher: request.platform.as_ref().map_or_else(Matcher::host, Matcher::only),
-            request,
-            lease: Arc::new(engine.0.leases.acquire()),
-            documents: Documents::default(),
-            parsed: Vec::new(),
-            events,
-        }
-    }
-
     async fn run(mut self, name: Reference) -> Result<()> {
         let before = find_named(&self.engine.0.catalog.state(), &name).map(|record| record.target.digest.clone());
         let resolved = self.repository.resolve(&name).await?;
@@ -208,10 +127,6 @@ impl Pulling {
         let newer = before.is_none_or(|before| before != digest);
         self.tell(PullEvent::Done { name: name.familiar(), newer }).await;
         Ok(())
-    }
-
-    fn of_all_platforms(&self) -> bool {
-        self.engine.0.settings.pull_attestations == PullAttestations::All
     }
 
     /// Whether an image without an index is for the platform that was asked for.
@@ -283,24 +198,5 @@ impl Pulling {
             inner.publish_pulled(gathered)
         };
         self.engine.blocking(publish).await
-    }
-
-    async fn tell(&self, event: PullEvent) {
-        // Where the client is gone, the pull ends at its next await.
-        let _ = self.events.send(event).await;
-    }
-
-    async fn tell_blob(&self, blob: &Descriptor, state: BlobState) {
-        self.tell(PullEvent::Blob { digest: blob.digest.clone(), state }).await;
-    }
-
-    fn loader(&self, name: &Reference) -> Loader {
-        Loader {
-            engine: self.engine.clone(),
-            repository: self.repository.clone(),
-            registry: name.domain().to_owned(),
-            lease: self.lease.clone(),
-            events: self.events.clone(),
-        }
     }
 }

@@ -1,81 +1,22 @@
-//! Push: images into a registry.
-//!
-//! What is to be sent is known before anything is sent: the whole image where all of it is here or in the registry, or
-//! else one platform of it, and then the client is told which. Blobs go first, side by side, then the documents, each
-//! after all that it names; the name goes last, so that nobody can pull half an image.
-
-mod contents;
-mod evidence;
-mod origins;
-mod selection;
-mod upload;
+//! The steps of a push.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::catalog::resolve::find_named;
-use super::core::Engine;
-use super::publish::Report;
-use crate::domain::{Descriptor, Detail, Digest, Error, Platform, Reference, Result};
-use crate::registry::{Access, Credential};
-use contents::Contents;
-use upload::Uploader;
+use super::super::catalog::resolve::find_named;
+use super::super::core::Engine;
+use super::super::publish::Report;
+use super::contents::Contents;
+use super::progress::{PushEvent, PushRequest, UploadState};
+use super::upload::Uploader;
+use super::{origins, selection};
+use crate::domain::{Descriptor, Detail, Error, Reference, Result};
+use crate::registry::Access;
 
 /// How many events wait for a slow client.
 const EVENTS: usize = 64;
-
-/// What to push.
-#[derive(Clone, Debug)]
-pub struct PushRequest {
-    /// A name of an image here, with a tag or a digest; with neither, every tag of the repository.
-    pub reference: Reference,
-    /// The one platform to push, without the index and the attestations; absent is the whole image.
-    pub platform: Option<Platform>,
-    /// Whether the signatures and attestations go along that name a pushed document as their subject.
-    pub referrers: bool,
-    /// What opens the registry.
-    pub credential: Credential,
-}
-
-/// What happens in a push.
-#[derive(Debug)]
-pub enum PushEvent {
-    /// The push to that repository begins.
-    Repository(String),
-    /// A blob is in a new state.
-    Blob { digest: Digest, state: UploadState },
-    /// A manifest was pushed in place of the index, because not all of the index's content is here.
-    Instead { index: Descriptor, manifest: Descriptor },
-    /// The push is about to fail because content of this image is not here.
-    Missing(Descriptor),
-    /// The image is in the registry under its name. `tag` is absent where that is a digest.
-    Done { tag: Option<String>, digest: Digest, size: u64 },
-    /// The push failed. Nothing follows.
-    Failed(Error),
-}
-
-/// How far a blob is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UploadState {
-    /// It is part of the image.
-    Preparing,
-    /// The registry needs it, and others go before it.
-    Waiting,
-    /// Bytes that were sent, of all.
-    Pushing { current: u64, total: u64 },
-    /// All of it was sent.
-    Pushed,
-    /// The registry has it already.
-    Exists,
-    /// The registry took it over from the repository at this path.
-    Mounted(String),
-    /// It is not for registries: its descriptor says where else it is to be had.
-    Foreign,
-    /// It is neither here nor in the registry.
-    Unavailable,
-}
 
 impl Engine {
     /// Pushes an image.
@@ -129,7 +70,7 @@ impl Pushing {
     /// Every name of a repository that has a tag, in order.
     fn tags(&self, repository: &Reference) -> Vec<Reference> {
         let state = self.engine.0.catalog.state();
-        let names = state.names().filter_map(|(name, _)| super::catalog::name_reference(name));
+        let names = state.names().filter_map(|(name, _)| super::super::catalog::name_reference(name));
         names.filter(|name| name.same_repository(repository) && name.tag().is_some()).collect()
     }
 

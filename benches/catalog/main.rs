@@ -71,7 +71,7 @@ fn lists(criterion: &mut Criterion) {
 
 async fn loaded(dir: &std::path::Path) -> Outcome<Engine> {
     let archive = dir.join("images.tar");
-    generate::ManyImages { images: IMAGES, platforms: 3 }.write(&archive)?;
+    generate::ManyImages { first: 0, images: IMAGES, platforms: 3 }.write(&archive)?;
     let engine = Engine::open(Settings::new(dir.join("root"))).await?;
     let bytes = Bytes::from(std::fs::read(archive)?);
     let mut events = engine.load(LoadOptions::default(), futures_util::stream::iter([Ok(bytes)]));

@@ -4,7 +4,7 @@ use super::admission::{Admitted, Allowed, Denial, Verdict};
 use super::candidate::Candidate;
 use super::publisher::Publisher;
 use super::report::Report;
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, Result};
 
 impl Publisher {
     /// Whether any admission needs to know the evidence about an image.
@@ -37,7 +37,7 @@ impl Publisher {
         let name = candidate.name.as_ref().map_or_else(|| digest.to_string(), |name| name.familiar());
         let Denial { rule, reason } = denial;
         tracing::info!(image.name = %name, image.digest = %digest, rule, reason, "denied an image");
-        let error = Error::new(Kind::PermissionDenied, format!("image {name} is denied by rule {rule}: {reason}"));
+        let error = Error::denied(name.clone(), rule.clone(), reason.clone());
         self.report(Report::Denied { digest: digest.clone(), name, rule, reason });
         error
     }

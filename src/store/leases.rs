@@ -20,7 +20,7 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// `Conflict` where there is one of that id.
     fn create(&self, id: LeaseId, ttl: Duration) -> BoxFuture<'_, Result<()>>;
 
-    /// Holds further content, whether it is there or not, and lets go of other.
+    /// Holds further content, whether it is there or not, and lets go of other. What is in both is held.
     ///
     /// # Errors
     /// `NotFound` where there is no such lease, or it has expired.

@@ -22,6 +22,7 @@
 mod audit;
 mod blobs;
 pub mod blocking;
+pub mod conformance;
 mod journal;
 mod leases;
 pub mod local;

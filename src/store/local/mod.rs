@@ -99,3 +99,6 @@ fn reconcile(root: &Root, database: &mut Database) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

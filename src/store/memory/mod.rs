@@ -24,3 +24,22 @@ impl MemoryStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Result;
+    use crate::store::conformance::Fixture;
+    use futures_util::future::BoxFuture;
+
+    /// Opening them again is another handle to the same.
+    struct InMemory(Stores);
+
+    impl Fixture for InMemory {
+        fn open(&self) -> BoxFuture<'_, Result<Stores>> {
+            Box::pin(async { Ok(self.0.clone()) })
+        }
+    }
+
+    crate::store_conformance!(InMemory(MemoryStore::open()));
+}

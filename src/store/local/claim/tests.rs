@@ -3,7 +3,9 @@ use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::store::{LocalStore, Store};
+use crate::store::Stores;
+use crate::store::blocking::wait;
+use crate::store::local::open;
 
 /// The mode, size and times of everything in a directory, itself included.
 fn state(directory: &Path) -> BTreeMap<PathBuf, (u32, u64, i64, i64, i64)> {
@@ -23,10 +25,15 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
+fn close(stores: &Stores) {
+    wait(stores.blobs.close()).unwrap();
+    wait(stores.metadata.close()).unwrap();
+}
+
 #[track_caller]
 fn refuses(path: &Path, part: &str) {
     let before = state(path);
-    let error = LocalStore::open(path).err().expect("it is refused");
+    let error = open(path).err().expect("it is refused");
     assert_eq!(error.kind(), Kind::InvalidArgument);
     let text = error.public();
     let named = format!("data root {} is refused: ", path.display());
@@ -84,23 +91,23 @@ fn a_root_is_made_where_there_is_none() {
     fs::write(shared.join(".loadline.sock.lock"), "").unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(shared.join("loadline.sock")).unwrap();
     for path in [missing, mounted, shared] {
-        let first = LocalStore::open(&path).unwrap();
-        assert!(!first.was_interrupted());
+        let first = open(&path).unwrap();
+        assert!(!first.metadata.was_interrupted());
         assert_eq!(mode(&path), 0o700);
-        let uuid = first.uuid().to_owned();
+        let identity = first.metadata.identity().to_owned();
         drop(first);
         // From now on it is a root, whatever else is put into it.
         fs::write(path.join("notes"), "").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        let again = LocalStore::open(&path).unwrap();
-        assert_eq!((again.uuid(), mode(&path)), (uuid.as_str(), 0o700));
+        let again = open(&path).unwrap();
+        assert_eq!((again.metadata.identity(), mode(&path)), (identity.as_str(), 0o700));
     }
 }
 
 #[test]
 fn a_first_start_that_was_killed_is_done_again() {
     let whole = tempfile::tempdir().unwrap();
-    LocalStore::open(whole.path()).unwrap();
+    open(whole.path()).unwrap();
     let database = fs::read(database::path(whole.path())).unwrap();
     let all = &["ingest", "partial", "blobs/sha256", "blobs/sha512"][..];
     // What is there step by step, and what a database is that was cut short.
@@ -121,16 +128,16 @@ fn a_first_start_that_was_killed_is_done_again() {
         for (name, bytes) in files {
             fs::write(path.path().join(name), bytes).unwrap();
         }
-        LocalStore::open(path.path()).unwrap();
+        open(path.path()).unwrap();
         assert!(!path.path().join(database::UNFINISHED).exists());
-        LocalStore::open(path.path()).unwrap();
+        open(path.path()).unwrap();
     }
 }
 
 #[test]
 fn a_root_without_its_database_is_not_taken_for_new() {
     let root = tempfile::tempdir().unwrap();
-    LocalStore::open(root.path()).unwrap().close().unwrap();
+    close(&open(root.path()).unwrap());
     let blob = root.path().join("blobs/sha256/0123");
     fs::write(&blob, "content").unwrap();
     for lose in [|path: &Path| fs::write(path, ""), |path: &Path| fs::remove_file(path)] {
@@ -138,5 +145,5 @@ fn a_root_without_its_database_is_not_taken_for_new() {
         refuses(root.path(), "but no metadata.redb");
     }
     fs::remove_file(&blob).unwrap();
-    LocalStore::open(root.path()).unwrap();
+    open(root.path()).unwrap();
 }

@@ -6,12 +6,19 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::domain::{Digest, Kind, Result};
 use crate::store::{LeaseId, LeaseStore};
 
 /// How long other engines respect what this one holds when nothing is heard of it any more.
 const TTL: Duration = Duration::from_secs(60);
+
+/// How long what was let go is collected until other engines are told of it, all at once.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// How long what another engine holds is left before it is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The leases of one engine's operations.
 ///
@@ -24,6 +31,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told whenever something that was postponed is let go.
     released: Notify,
+    /// Told whenever other engines hold something back for nothing.
+    let_go: Arc<Notify>,
     store: Arc<dyn LeaseStore>,
     id: LeaseId,
     /// One tells other engines at a time, so that they hear of changes in order.
@@ -46,6 +55,7 @@ impl Leases {
         let shared = Shared {
             state: Mutex::default(),
             released: Notify::new(),
+            let_go: Arc::default(),
             store,
             id: LeaseId::random(),
             telling: tokio::sync::Mutex::new(false),
@@ -91,10 +101,12 @@ impl Leases {
         self.state().condemned.clear();
     }
 
-    /// Notes what a collection left because of leases, to be looked at again when they end.
-    pub(super) fn postpone(&self, left: Vec<Digest>) {
+    /// Notes what a collection left because of leases, to be looked at again when they end. For what other engines hold,
+    /// that is some time later.
+    pub(super) fn postpone(&self, left: Vec<Digest>, held_elsewhere: &HashSet<Digest>) {
         let mut state = self.state();
-        let was_let_go = !left.is_empty() && !left.iter().any(|digest| state.held.contains_key(digest));
+        let is_held = |digest: &Digest| state.held.contains_key(digest) || held_elsewhere.contains(digest);
+        let was_let_go = !left.is_empty() && !left.iter().any(is_held);
         state.postponed.extend(left);
         if was_let_go {
             self.0.released.notify_one();
@@ -106,9 +118,17 @@ impl Leases {
         self.state().postponed.drain().collect()
     }
 
-    /// Waits until something that was postponed is let go. One waits at a time.
+    /// Waits until something that was postponed is let go, or may have been by another engine. One waits at a time.
     pub(super) async fn released(&self) {
-        self.0.released.notified().await;
+        if !self.0.store.is_shared() {
+            return self.0.released.notified().await;
+        }
+        // Nobody tells of leases that end elsewhere.
+        while tokio::time::timeout(LOOK_AGAIN, self.0.released.notified()).await.is_err() {
+            if !self.state().postponed.is_empty() {
+                return;
+            }
+        }
     }
 
     /// Makes sure that other engines know what is held here. Where there are none, this does nothing.
@@ -120,15 +140,19 @@ impl Leases {
             return Ok(());
         }
         let mut has_lease = self.0.telling.lock().await;
-        let untold = std::mem::take(&mut self.state().untold);
-        let result = self.tell(&mut has_lease, &untold).await;
-        if result.is_err() {
-            let mut state = self.state();
-            for (digest, is_held) in untold {
-                state.untold.entry(digest).or_insert(is_held);
+        let untold = self.state().untold.clone();
+        if *has_lease && untold.is_empty() {
+            return Ok(());
+        }
+        self.tell(&mut has_lease, &untold).await?;
+        // Only now: whoever waits for this may give up in the middle.
+        let mut state = self.state();
+        for (digest, is_held) in &untold {
+            if state.untold.get(digest) == Some(is_held) {
+                state.untold.remove(digest);
             }
         }
-        result
+        Ok(())
     }
 
     async fn tell(&self, has_lease: &mut bool, untold: &HashMap<Digest, bool>) -> Result<()> {
@@ -144,9 +168,12 @@ impl Leases {
             }
         }
         let held = self.held();
+        // One that an earlier try made, and did not fill.
+        store.delete(id).await?;
         store.create(id.clone(), TTL).await?;
+        store.update(id, &held, &[]).await?;
         *has_lease = true;
-        store.update(id, &held, &[]).await
+        Ok(())
     }
 
     /// What other engines hold.
@@ -166,17 +193,23 @@ impl Leases {
         if !self.0.store.is_shared() {
             return;
         }
-        let shared = Arc::downgrade(&self.0);
+        let (shared, let_go) = (Arc::downgrade(&self.0), self.0.let_go.clone());
         tokio::spawn(async move {
+            let mut renewal = Instant::now() + TTL / 3;
             loop {
-                tokio::time::sleep(TTL / 3).await;
+                let is_due = tokio::time::timeout_at(renewal, let_go.notified()).await.is_err();
+                if !is_due {
+                    tokio::time::sleep(LINGER).await;
+                }
                 let Some(shared) = shared.upgrade() else { return };
                 let leases = Self(shared);
-                let renewed = match leases.flush().await {
-                    Ok(()) => leases.renew().await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = renewed {
+                let mut renewed = Ok(());
+                if is_due {
+                    renewal = Instant::now() + TTL / 3;
+                    renewed = leases.renew().await;
+                }
+                // Where it has expired, a new one is made.
+                if let Err(error) = renewed.and(leases.flush().await) {
                     tracing::warn!(error = error.chain(), "could not renew the lease on content in use; trying again");
                 }
             }
@@ -252,6 +285,7 @@ impl Drop for Lease {
                 was_waited_for |= state.postponed.contains(&digest);
                 if self.leases.0.store.is_shared() {
                     state.untold.insert(digest, false);
+                    self.leases.0.let_go.notify_one();
                 }
             }
         }

@@ -78,6 +78,7 @@ impl Inner {
             inner: self,
             lease: self.leases.acquire(),
             staged: HashMap::new(),
+            found: HashSet::new(),
             recorded: Vec::new(),
             buffer: vec![0; BUFFER],
         };
@@ -104,6 +105,8 @@ struct Loading<'a> {
     lease: Lease,
     /// Blobs that are written and not placed.
     staged: HashMap<Digest, Staged>,
+    /// Blobs of the archive that were here when they came, and so were not written.
+    found: HashSet<Digest>,
     /// Blobs that this load has recorded and that no name may hold.
     recorded: Vec<Digest>,
     buffer: Vec<u8>,
@@ -111,8 +114,11 @@ struct Loading<'a> {
 
 impl Sink for Loading<'_> {
     fn wants(&mut self, digest: &Digest) -> bool {
-        let stays = self.lease.hold(digest);
-        !(self.staged.contains_key(digest) || stays && self.inner.catalog.state().blob(digest).is_some())
+        let is_found = self.lease.hold(digest) && self.inner.catalog.state().blob(digest).is_some();
+        if is_found {
+            self.found.insert(digest.clone());
+        }
+        !(self.staged.contains_key(digest) || is_found)
     }
 
     fn take(&mut self, expected: Option<&Digest>, size: u64, content: &mut dyn Read) -> Result<Digest> {
@@ -143,6 +149,21 @@ impl Sink for Loading<'_> {
 impl Loading<'_> {
     fn run(&mut self, options: &LoadOptions, archive: impl Read) -> Result<Vec<LoadEvent>> {
         let listing = archive::read(archive, self)?;
+        let graph = self.graph(listing, options);
+        // Another engine may have removed what was here. Then the archive is not to blame, nor has the image less.
+        let lost = {
+            let state = self.inner.catalog.state();
+            let is_lost = |digest: &&Digest| !self.staged.contains_key(*digest) && state.blob(digest).is_none();
+            self.found.iter().find(is_lost).map(removed_meanwhile)
+        };
+        match lost {
+            Some(error) => Err(error),
+            None => self.finish(graph?),
+        }
+    }
+
+    /// What the images of an archive are made of.
+    fn graph(&mut self, listing: archive::Listing, options: &LoadOptions) -> Result<ImageGraph> {
         let mut graph = ImageGraph::default();
         match listing {
             archive::Listing::Layout(descriptors) => {
@@ -160,7 +181,7 @@ impl Loading<'_> {
             let state = self.inner.catalog.state();
             graph.resolve_referrers(|subject| state.blob(subject).is_some());
         }
-        self.finish(graph)
+        Ok(graph)
     }
 
     fn add_docker(
@@ -245,7 +266,10 @@ impl BlobSource for Loading<'_> {
     fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         match self.staged.get(digest) {
             Some(staged) => read_whole(wait(staged.open())?.as_ref(), limit).map_err(|e| e.context(digest)),
-            None => self.inner.read_whole(digest, limit),
+            None => self.inner.read_whole(digest, limit).map_err(|error| match error.kind() {
+                Kind::NotFound => removed_meanwhile(digest),
+                _ => error,
+            }),
         }
     }
 
@@ -253,9 +277,11 @@ impl BlobSource for Loading<'_> {
         match self.lease.hold(digest) || self.staged.contains_key(digest) {
             true => Ok(()),
             // It was here when the archive was read, in another image that was deleted meanwhile.
-            false => {
-                Err(Error::new(Kind::Unavailable, format!("content {digest} was removed during the load: try again")))
-            }
+            false => Err(removed_meanwhile(digest)),
         }
     }
+}
+
+fn removed_meanwhile(digest: &Digest) -> Error {
+    Error::new(Kind::Unavailable, format!("content {digest} was removed during the load: try again"))
 }

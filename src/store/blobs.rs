@@ -43,10 +43,16 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Announces that blobs will be removed once a commit has dropped their records. One that is placed again after this is
     /// not meant any more.
-    fn condemn(&self, digests: &[Digest]);
+    ///
+    /// Whoever removes blobs announces it first, then looks whether somebody holds one of them by a lease, and commits only if
+    /// not. Whoever places a blob holds it by a lease before. So one of the two learns of the other.
+    ///
+    /// # Errors
+    /// Those of reaching the store; then nothing may be removed.
+    fn condemn<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Result<()>>;
 
     /// Takes the announcement back, because that commit was not made.
-    fn pardon(&self, digests: &[Digest]);
+    fn pardon<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()>;
 
     /// Removes those of the blobs that are still condemned. It takes as long as the disk does, and nobody else waits for it.
     /// What cannot be removed is logged and left to a later check.

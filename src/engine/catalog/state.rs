@@ -55,13 +55,15 @@ impl State {
         self.advance(revision);
         for record in records {
             match record {
-                store::Entry::Blob(digest, Some(record)) => self.add_blob(digest, record),
+                store::Entry::Blob(digest, Some(record)) => self.set_blob(digest, record),
                 store::Entry::Blob(digest, None) => self.remove_blob(&digest),
                 store::Entry::Document(digest, Some(document)) => self.add_document(digest, document),
                 store::Entry::Config(digest, Some(config)) => self.add_config(&digest, config),
                 store::Entry::Sources(digest, Some(sources)) => drop(self.sources.insert(digest, sources)),
-                // They go with their blob.
-                store::Entry::Document(_, None) | store::Entry::Config(_, None) | store::Entry::Sources(_, None) => {}
+                // The blob may be there all the same: it went and came back, and was not parsed again.
+                store::Entry::Document(digest, None) => self.remove_document(&digest),
+                store::Entry::Config(digest, None) => self.remove_config(&digest),
+                store::Entry::Sources(digest, None) => drop(self.sources.remove(&digest)),
                 store::Entry::Name(name, record) => self.replace_name(name, record),
             }
         }
@@ -170,6 +172,11 @@ impl State {
         self.blobs.entry(digest).or_insert(Entry { record, document: None, config: None });
     }
 
+    /// The same where it may have gone and come back.
+    fn set_blob(&mut self, digest: Digest, record: BlobRecord) {
+        self.blobs.entry(digest).or_insert(Entry { record, document: None, config: None }).record = record;
+    }
+
     /// What a blob says, if that blob is here.
     fn add_document(&mut self, digest: Digest, document: Arc<Document>) {
         let Some(entry) = self.blobs.get_mut(&digest) else { return };
@@ -185,6 +192,12 @@ impl State {
     fn add_config(&mut self, digest: &Digest, config: Arc<ConfigSummary>) {
         if let Some(entry) = self.blobs.get_mut(digest) {
             entry.config = Some(config);
+        }
+    }
+
+    fn remove_config(&mut self, digest: &Digest) {
+        if let Some(entry) = self.blobs.get_mut(digest) {
+            entry.config = None;
         }
     }
 
@@ -207,7 +220,12 @@ impl State {
 
     fn remove_blob(&mut self, digest: &Digest) {
         self.sources.remove(digest);
-        let Some(document) = self.blobs.remove(digest).and_then(|entry| entry.document) else { return };
+        self.remove_document(digest);
+        self.blobs.remove(digest);
+    }
+
+    fn remove_document(&mut self, digest: &Digest) {
+        let Some(document) = self.blobs.get_mut(digest).and_then(|entry| entry.document.take()) else { return };
         if let Some(subject) = document.subject()
             && let Some(referrers) = self.referrers.get_mut(&subject.digest)
         {

@@ -90,7 +90,7 @@ fn decide(view: &View<'_>, sweep: Sweep, report: Report) -> (Decision, Collected
             let unnamed = parents.unreachable(state, candidates, is_named);
             let is_held = |digest: &Digest| leases.holds(digest) || held_elsewhere.contains(digest);
             let unreachable = parents.unreachable(state, &unnamed, is_held);
-            leases.postpone(unnamed.difference(&unreachable).cloned().collect());
+            leases.postpone(unnamed.difference(&unreachable).cloned().collect(), held_elsewhere);
             unreachable.into_iter().collect()
         }
         _ => unreachable_of_all(view, &sweep),
@@ -118,7 +118,7 @@ fn unreachable_of_all(view: &View<'_>, sweep: &Sweep) -> Vec<Digest> {
     }
     let live = live(state, &held, sweep);
     let (left, unreachable) = unreachable.into_iter().partition(|digest| live.contains(digest));
-    leases.postpone(left);
+    leases.postpone(left, held_elsewhere);
     unreachable
 }
 

@@ -12,11 +12,13 @@ impl Publisher {
         self.shared.admissions.iter().any(|admission| admission.needs_evidence())
     }
 
-    /// Has all candidates decided on. They are admitted together or not at all.
+    /// Has all candidates decided on. They are admitted together or not at all. From now on other engines know what the
+    /// caller holds.
     ///
     /// # Errors
     /// `Denied` where one of them is denied, which is also told as an event; whatever keeps an admission from deciding.
     pub(in crate::engine) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Admitted> {
+        self.leases().flush().await?;
         let mut images = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let mut allowed = None;

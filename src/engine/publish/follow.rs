@@ -1,6 +1,7 @@
 //! Following what other engines commit to the same store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 
@@ -10,6 +11,9 @@ use super::shared::Shared;
 use super::writer::Writer;
 use crate::domain::Result;
 use crate::store::ReadScope;
+
+/// How long it takes until it is tried again to follow.
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Shared {
     /// Brings the catalog to the newest revision. Only the writer may call this, or whoever has not started it yet.
@@ -43,19 +47,21 @@ pub(super) fn start(shared: &Arc<Shared>, writer: &Writer) {
     let mut newest = shared.stores.metadata.watch();
     let (catalog, writer) = (shared.catalog.clone(), writer.downgrade());
     shared.runtime.spawn(async move {
-        while newest.changed().await.is_ok() {
-            let revision = *newest.borrow_and_update();
-            if revision <= catalog.state().revision {
-                continue;
+        loop {
+            // Before the first wait too: something may have come since the catalog was read.
+            if *newest.borrow_and_update() <= catalog.state().revision {
+                match newest.changed().await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                }
             }
             let Some(writer) = writer.upgrade() else { return };
             // The writer catches up before whatever is done alone.
             let followed = writer.ask_alone(|_| Ok((Decision::nothing(Report::Nothing), ()))).await;
             if let Err(error) = followed {
-                tracing::warn!(
-                    error = error.chain(),
-                    "could not follow the changes of other engines; trying again with the next"
-                );
+                tracing::warn!(error = error.chain(), "could not follow the changes of other engines; trying again");
+                drop(writer);
+                tokio::time::sleep(RETRY).await;
             }
         }
     });

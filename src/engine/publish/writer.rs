@@ -153,7 +153,7 @@ struct Group {
 /// What became of an attempt to commit.
 enum Attempt {
     Done,
-    /// The state was not the newest.
+    /// The state was not the newest, or what was to be removed is needed.
     Conflict,
 }
 
@@ -277,19 +277,21 @@ impl Thread {
             return Ok(Attempt::Done);
         }
         let removed: Vec<Digest> = group.changes.removed.iter().chain(&group.unrecorded).cloned().collect();
-        stores.blobs.condemn(&removed);
+        if !removed.is_empty() && wait(self.announce(&removed))? {
+            return Ok(Attempt::Conflict);
+        }
         if !group.changes.is_empty() {
             let expected = catalog.state().revision;
             let changes = Arc::new(std::mem::take(&mut group.changes));
             let revision = match self.ask_store(expected, &changes) {
                 Ok(CommitOutcome::Committed(revision)) => revision,
                 Ok(CommitOutcome::Conflict(_)) => {
-                    stores.blobs.pardon(&removed);
+                    wait(stores.blobs.pardon(&removed));
                     wait(self.shared.catch_up())?;
                     return Ok(Attempt::Conflict);
                 }
                 Err(error) => {
-                    stores.blobs.pardon(&removed);
+                    wait(stores.blobs.pardon(&removed));
                     return Err(error);
                 }
             };
@@ -300,6 +302,20 @@ impl Thread {
         let state = catalog.state();
         group.reports.iter().for_each(|report| report::tell(events, &state, report));
         Ok(Attempt::Done)
+    }
+
+    /// Announces that blobs will go; whether one of them is needed by now, and then none goes. Whoever places one of them has
+    /// taken hold of it before, so either it is seen here, or the placing comes after the announcement.
+    async fn announce(&self, removed: &[Digest]) -> Result<bool> {
+        let Shared { stores, leases, .. } = self.shared.as_ref();
+        stores.blobs.condemn(removed).await?;
+        let needed = leases.held_elsewhere().await.map(|held_elsewhere| {
+            removed.iter().any(|digest| leases.holds(digest) || held_elsewhere.contains(digest))
+        });
+        if !matches!(needed, Ok(false)) {
+            stores.blobs.pardon(removed).await;
+        }
+        needed
     }
 
     /// Commits, and asks again where the answer was lost: the operation's id tells whether it was made.

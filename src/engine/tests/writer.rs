@@ -36,12 +36,12 @@ impl BlobStore for SlowDisk {
         })
     }
 
-    fn condemn(&self, digests: &[Digest]) {
-        self.inner.condemn(digests);
+    fn condemn<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Result<()>> {
+        self.inner.condemn(digests)
     }
 
-    fn pardon(&self, digests: &[Digest]) {
-        self.inner.pardon(digests);
+    fn pardon<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {
+        self.inner.pardon(digests)
     }
 
     fn remove<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {

@@ -134,7 +134,7 @@ pub(super) async fn a_blob_is_placed_by_many(fixture: Arc<dyn Fixture>) -> Resul
         try_join_all((0..MANY).map(|_| place(&*blobs, b"wanted by all"))).await?;
         assert_eq!(read_blob(&*blobs, &digest).await?, b"wanted by all");
         let removed = [digest.clone()];
-        blobs.condemn(&removed);
+        blobs.condemn(&removed).await?;
         join_all((0..MANY).map(|_| blobs.remove(&removed))).await;
         assert!(blobs.open(&digest).await.is_err());
     }
@@ -146,7 +146,7 @@ pub(super) async fn a_removal_spares_what_was_placed_after_it_was_announced(fixt
     let digest = place(&*blobs, b"comes back").await?;
     for round in 0..ROUNDS * 5 {
         let staged = stage(&*blobs, b"comes back").await?;
-        blobs.condemn(std::slice::from_ref(&digest));
+        blobs.condemn(std::slice::from_ref(&digest)).await?;
         let (removing, removed) = (blobs.clone(), digest.clone());
         let removal = tokio::spawn(async move { removing.remove(&[removed]).await });
         if round % 2 == 0 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{TryStreamExt, poll};
 
 use super::fixture::Fixture;
-use super::steps::{Replica, ask, commit, name, naming, newest, read_records};
+use super::steps::{Replica, ask, begin_read, commit, name, naming, newest, read_records};
 use crate::domain::manifest::{ConfigSummary, Document, Index};
 use crate::domain::{Descriptor, Digest, MediaType, Result, StringMap};
 use crate::store::{
@@ -205,7 +205,7 @@ pub(super) async fn many_records_are_read_in_batches(fixture: Arc<dyn Fixture>) 
     let expected = Replica::of(&*metadata).await?;
     assert_eq!((expected.blobs.len(), expected.names.len()), (5000, 5000));
     // Whoever stops in the middle is in nobody's way; nor is a commit in the way of whoever reads.
-    let mut read = metadata.read(None).await?;
+    let mut read = begin_read(&*metadata, None).await?;
     assert!(read.batches.try_next().await?.is_some_and(|batch| !batch.is_empty() && batch.len() < 10_000));
     commit(&*metadata, naming("one more", b"y")).await?;
     let mut seen = 0;
@@ -214,7 +214,7 @@ pub(super) async fn many_records_are_read_in_batches(fixture: Arc<dyn Fixture>) 
         seen += batch.len();
     }
     assert!(seen > 0);
-    drop(metadata.read(None).await?);
+    drop(begin_read(&*metadata, None).await?);
     assert_eq!(Replica::of(&*metadata).await?.names.len(), 5001);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::manifest::{ConfigSummary, Document};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Result};
 use crate::store::{
     BlobRecord, BlobStore, Changes, Commit, CommitOutcome, Entry, IngestRequest, MetadataStore, NameRecord,
-    OperationId, ReadScope, Revision, Sources, Staged,
+    OperationId, ReadScope, Records, Revision, Sources, Staged,
 };
 
 /// How often a store that is not available is asked again.
@@ -72,9 +72,10 @@ pub(super) async fn is_here(blobs: &dyn BlobStore, digest: &Digest) -> Result<bo
 }
 
 /// Condemns and removes blobs.
-pub(super) async fn remove(blobs: &dyn BlobStore, digests: &[Digest]) {
-    blobs.condemn(digests);
+pub(super) async fn remove(blobs: &dyn BlobStore, digests: &[Digest]) -> Result<()> {
+    blobs.condemn(digests).await?;
     blobs.remove(digests).await;
+    Ok(())
 }
 
 /// Commits, and asks again under the same id where the answer was lost.
@@ -131,8 +132,19 @@ pub(super) async fn read_records(metadata: &dyn MetadataStore, since: Option<Rev
     try_read(metadata, since).await
 }
 
+/// Begins to read, again where the store was not available.
+pub(super) async fn begin_read(metadata: &dyn MetadataStore, since: Option<Revision>) -> Result<Records> {
+    for _ in 0..TRIES {
+        match metadata.read(since).await {
+            Err(error) if error.kind() == Kind::Unavailable => pause().await,
+            records => return records,
+        }
+    }
+    metadata.read(since).await
+}
+
 async fn try_read(metadata: &dyn MetadataStore, since: Option<Revision>) -> Result<Read> {
-    let mut records = metadata.read(since).await?;
+    let mut records = begin_read(metadata, since).await?;
     let mut entries = Vec::new();
     while let Some(batch) = records.batches.try_next().await? {
         entries.extend(batch);

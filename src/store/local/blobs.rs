@@ -47,14 +47,23 @@ impl BlobStore for LocalBlobs {
         Box::pin(offload(move || place(&root, staged)))
     }
 
-    fn condemn(&self, digests: &[Digest]) {
+    fn condemn<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Result<()>> {
         self.0.deletions.plan(digests);
+        Box::pin(async { Ok(()) })
     }
 
-    fn pardon(&self, digests: &[Digest]) {
-        for digest in digests {
-            self.0.deletions.cancel(digest);
-        }
+    fn pardon<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {
+        let (root, digests) = (self.0.clone(), digests.to_vec());
+        Box::pin(async move {
+            // It waits for the disk where a file is just being removed. It fails only where the process is ending.
+            let pardon = offload(move || {
+                for digest in &digests {
+                    root.deletions.cancel(digest);
+                }
+                Ok(())
+            });
+            let _ = pardon.await;
+        })
     }
 
     fn remove<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {

@@ -115,7 +115,7 @@ fn what_was_removed_leaves_no_file_behind() {
     let stores = open(dir.path()).unwrap();
     let files = || count(dir.path().join("blobs/sha256"));
     let removed = keep(&stores, &[b"one", b"two"]);
-    stores.blobs.condemn(&removed);
+    wait(stores.blobs.condemn(&removed)).unwrap();
     commit(&stores, Changes { removed: removed.clone(), ..Changes::default() });
     assert_eq!(files(), 2);
     wait(stores.blobs.remove(&removed[..1]));

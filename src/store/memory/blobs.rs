@@ -108,15 +108,20 @@ impl BlobStore for MemoryBlobs {
         })
     }
 
-    fn condemn(&self, digests: &[Digest]) {
-        self.state.lock().condemned.extend(digests.iter().cloned());
+    fn condemn<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.state.lock().condemned.extend(digests.iter().cloned());
+            Ok(())
+        })
     }
 
-    fn pardon(&self, digests: &[Digest]) {
-        let mut state = self.state.lock();
-        digests.iter().for_each(|digest| {
-            state.condemned.remove(digest);
-        });
+    fn pardon<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let mut state = self.state.lock();
+            digests.iter().for_each(|digest| {
+                state.condemned.remove(digest);
+            });
+        })
     }
 
     fn remove<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, ()> {

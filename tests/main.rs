@@ -8,4 +8,5 @@ mod crash;
 mod docker;
 mod registry;
 mod roots;
+mod stores;
 mod support;

@@ -54,6 +54,8 @@ pub struct UnreadableRecord {
     pub key: String,
     /// The key as it is stored.
     pub raw: Vec<u8>,
+    /// The version of the record, where it is one that a newer version of Loadline wrote.
+    pub newer: Option<u8>,
 }
 
 /// What a record is about.

@@ -236,6 +236,28 @@ fn records_that_cannot_be_read_are_made_again() {
 }
 
 #[test]
+fn records_of_a_newer_version_are_left_to_it() {
+    let root = Root::new();
+    for (table, digest) in [(BLOBS, &root.layer), (DOCUMENTS, &root.manifest), (SOURCES, &root.index)] {
+        root.insert(table, digest, b"\x63 of a version to come");
+    }
+    root.edit(|write| drop(write.open_table(NAMES).unwrap().insert(OTHER, b"\x63".as_slice()).unwrap()));
+    overwrite(&root.blob(&root.config), |bytes| bytes.truncate(3));
+    let mut daemon = Process::spawn(&mut root.place.command());
+    assert!(!daemon.wait().success() && daemon.log().contains("loadline check"), "{}", daemon.log());
+    let before = contents(&root.path());
+    for arguments in [&[][..], &["--repair"], &["--deep", "--repair"]] {
+        let report = check(&root.path(), arguments);
+        assert_eq!((report.status, report.errors.as_str()), (1, ""), "{report:?}");
+        let newer = report.findings.iter().filter(|finding| finding["kind"] == "unreadable-record");
+        let details: Vec<&str> = newer.map(|finding| finding["detail"].as_str().unwrap()).collect();
+        assert!(details.len() == 4 && details.iter().all(|detail| detail.contains("version 99")), "{report:?}");
+        assert!(report.findings.iter().all(|finding| finding["repaired"] == false), "{report:?}");
+        assert!(contents(&root.path()) == before, "something was written");
+    }
+}
+
+#[test]
 fn a_damaged_database_is_told_of() {
     let root = Root::new();
     let path = root.path().join("metadata.redb");

@@ -194,7 +194,16 @@ impl Check<'_> {
                     ("what a name points at", "dropped; images without a name are kept under their digests")
                 }
             };
-            self.note(Fault::UnreadableRecord, &record.key, format!("{of} cannot be decoded"), Some(remedy));
+            match record.newer {
+                Some(version) => {
+                    let text = "which this version of Loadline does not know; nothing is repaired: use a newer one";
+                    let detail = format!("{of} is of version {version}, {text}");
+                    self.note(Fault::UnreadableRecord, &record.key, detail, None);
+                }
+                None => {
+                    self.note(Fault::UnreadableRecord, &record.key, format!("{of} cannot be decoded"), Some(remedy));
+                }
+            }
         }
         self.repair.unreadable.clone_from(&found.inventory.unreadable);
     }
@@ -234,6 +243,11 @@ impl Check<'_> {
 
     /// What was found, in order, and what is to be done about it.
     fn finish(mut self) -> (Checked, Repair) {
+        // What is wrong here may be right by what a newer version has recorded, and it must not be lost.
+        if self.repair.unreadable.iter().any(|record| record.newer.is_some()) {
+            self.summary.findings.iter_mut().for_each(|finding| finding.remedy = None);
+            self.repair = Repair::default();
+        }
         self.summary.findings.sort_by(|a, b| (a.fault, &a.subject).cmp(&(b.fault, &b.subject)));
         (self.summary, self.repair)
     }

@@ -42,11 +42,12 @@ impl Database {
     /// it.
     ///
     /// # Errors
-    /// `Conflict` where it is of a newer format.
+    /// `Conflict` where it is of a newer format; then nothing of it is written.
     pub(super) fn open(root: &Path) -> Result<(Self, String)> {
         let path = path(root);
-        if !is_there(root) {
-            make(root)?;
+        match is_there(root) {
+            true => FoundDatabase::refuse_newer(&path)?,
+            false => make(root)?,
         }
         let database = open(&path)?;
         let identity = migrate::initialize(&database)?;
@@ -108,7 +109,7 @@ impl Database {
     /// Reads every record of this moment, step by step.
     pub(super) fn cursor(&mut self) -> Result<Cursor> {
         let read = self.begin_read()?;
-        let rows = |table| Ok::<_, Error>(read.open_table(table).map_err(failed)?.range::<&[u8]>(..).map_err(failed)?);
+        let rows = |table| read.open_table(table).map_err(failed)?.range::<&[u8]>(..).map_err(failed);
         let names = read.open_table(NAMES).map_err(failed)?.range::<&str>(..).map_err(failed)?;
         Ok(Cursor {
             rows: vec![
@@ -140,10 +141,12 @@ enum Kinds {
     Sources,
 }
 
+type Rows = redb::Range<'static, &'static [u8], &'static [u8]>;
+
 /// Every record of one moment. Blobs come first, so that whoever follows knows them before what is said of them.
 pub(super) struct Cursor {
     /// Tables that were not read to their end, the next one last.
-    rows: Vec<(Kinds, redb::Range<'static, &'static [u8], &'static [u8]>)>,
+    rows: Vec<(Kinds, Rows)>,
     names: redb::Range<'static, &'static str, &'static [u8]>,
 }
 
@@ -275,3 +278,6 @@ fn digest_of(key: &[u8]) -> Result<Digest> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

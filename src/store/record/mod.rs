@@ -54,6 +54,9 @@ pub type Sources = Vec<String>;
 
 /// A record that a store keeps as bytes.
 pub trait Record: Sized {
+    /// The version that is written here, the newest that can be read.
+    const VERSION: u8;
+
     /// The bytes to store.
     ///
     /// # Errors
@@ -65,4 +68,12 @@ pub trait Record: Sized {
     /// # Errors
     /// `DataLoss` where the bytes are no such record, or one of a version that is not known here.
     fn decode(bytes: &[u8]) -> Result<Self>;
+}
+
+/// What no version is: they are counted, one by one, and a record that begins with more is damaged.
+const NO_VERSION: u8 = 128;
+
+/// The version of a stored record that a newer version of Loadline wrote; `None` where it can be read, or is damaged.
+pub fn newer_version<R: Record>(bytes: &[u8]) -> Option<u8> {
+    bytes.first().copied().filter(|version| (R::VERSION + 1..NO_VERSION).contains(version))
 }

@@ -20,8 +20,10 @@ const V1: u8 = 1;
 const V2: u8 = 2;
 
 impl Record for BlobRecord {
+    const VERSION: u8 = V1;
+
     fn encode(&self) -> Result<Vec<u8>> {
-        encode(V1, &AsStored(self))
+        encode(Self::VERSION, &AsStored(self))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -33,8 +35,10 @@ impl Record for BlobRecord {
 }
 
 impl Record for NameRecord {
+    const VERSION: u8 = V2;
+
     fn encode(&self) -> Result<Vec<u8>> {
-        encode(V2, &AsStored(self))
+        encode(Self::VERSION, &AsStored(self))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -47,8 +51,10 @@ impl Record for NameRecord {
 }
 
 impl Record for Document {
+    const VERSION: u8 = V1;
+
     fn encode(&self) -> Result<Vec<u8>> {
-        encode(V1, &AsStored(self))
+        encode(Self::VERSION, &AsStored(self))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -60,8 +66,10 @@ impl Record for Document {
 }
 
 impl Record for ConfigSummary {
+    const VERSION: u8 = V1;
+
     fn encode(&self) -> Result<Vec<u8>> {
-        encode(V1, &AsStored(self))
+        encode(Self::VERSION, &AsStored(self))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -73,8 +81,10 @@ impl Record for ConfigSummary {
 }
 
 impl Record for Sources {
+    const VERSION: u8 = V1;
+
     fn encode(&self) -> Result<Vec<u8>> {
-        encode(V1, self)
+        encode(Self::VERSION, self)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -86,6 +96,8 @@ impl Record for Sources {
 }
 
 impl<R: Record> Record for Arc<R> {
+    const VERSION: u8 = R::VERSION;
+
     fn encode(&self) -> Result<Vec<u8>> {
         R::encode(self)
     }

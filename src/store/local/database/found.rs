@@ -8,9 +8,10 @@ use redb::{ReadableDatabase, ReadableTable};
 use super::overlay::Overlay;
 use super::tables::{BLOBS, CONFIGS, DOCUMENTS, META, NAMES, SOURCES, Table, begin, failed};
 use super::{CACHE_BYTES, Kinds, change, entry, migrate};
+use crate::domain::manifest::{ConfigSummary, Document};
 use crate::domain::{Digest, Error, Kind, Result};
-use crate::store::record::Record;
-use crate::store::{Entry, RecordKind, Repair, UnreadableRecord};
+use crate::store::record::{Record, newer_version};
+use crate::store::{BlobRecord, Entry, NameRecord, RecordKind, Repair, Sources, UnreadableRecord};
 
 /// An existing database.
 pub(in crate::store::local) struct FoundDatabase {
@@ -29,6 +30,25 @@ impl FoundDatabase {
             let overlay = Overlay::open(path).map_err(|e| Error::io("opening the metadata database", e))?;
             Self::verified(builder().create_with_backend(overlay).map_err(unusable)?)
         })
+    }
+
+    /// Fails where a database is of a newer format, before anything of it is written. What else may be wrong is found when it
+    /// is opened.
+    ///
+    /// # Errors
+    /// `Conflict` where it is of a newer format.
+    pub(super) fn refuse_newer(path: &Path) -> Result<()> {
+        let format = guarded(|| {
+            let overlay = Overlay::open(path).map_err(|e| Error::io("opening the metadata database", e))?;
+            let database = builder().create_with_backend(overlay).map_err(unusable)?;
+            let read = database.begin_read().map_err(failed)?;
+            let meta = read.open_table(META).map_err(unusable)?;
+            Ok(meta.get("format").map_err(failed)?.map(|format| format.value().to_owned()))
+        });
+        match format {
+            Ok(Some(format)) => migrate::parse(&format).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn verified(mut database: redb::Database) -> Result<Self> {
@@ -106,8 +126,10 @@ impl Found {
             match digest.as_ref().and_then(|digest| entry(kinds, digest.clone(), value.value()).ok()) {
                 Some(entry) => self.entries.push(entry),
                 None => {
-                    let shown = digest.map_or_else(|| format!("{:02x?}", key.value()), |digest| digest.to_string());
-                    self.unreadable.push(UnreadableRecord { kind, key: shown, raw: key.value().to_vec() });
+                    let shown =
+                        digest.as_ref().map_or_else(|| format!("{:02x?}", key.value()), |digest| digest.to_string());
+                    let newer = digest.as_ref().and_then(|_| newer(kinds, value.value()));
+                    self.unreadable.push(UnreadableRecord { kind, key: shown, raw: key.value().to_vec(), newer });
                 }
             }
         }
@@ -123,11 +145,22 @@ impl Found {
                 Ok(record) => self.entries.push(Entry::Name(name, Some(record))),
                 Err(_) => {
                     let raw = name.clone().into_bytes();
-                    self.unreadable.push(UnreadableRecord { kind: RecordKind::Name, raw, key: name });
+                    let newer = newer_version::<NameRecord>(value.value());
+                    self.unreadable.push(UnreadableRecord { kind: RecordKind::Name, raw, key: name, newer });
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// The version of a record that is newer than is known here.
+fn newer(kinds: Kinds, value: &[u8]) -> Option<u8> {
+    match kinds {
+        Kinds::Blobs => newer_version::<BlobRecord>(value),
+        Kinds::Documents => newer_version::<Document>(value),
+        Kinds::Configs => newer_version::<ConfigSummary>(value),
+        Kinds::Sources => newer_version::<Sources>(value),
     }
 }
 

@@ -26,13 +26,10 @@ pub(super) fn initialize(database: &redb::Database) -> Result<String> {
     let identity = {
         let mut meta = write.open_table(META).map_err(failed)?;
         let format = meta.get("format").map_err(failed)?.map(|value| value.value().to_owned());
-        match format.as_deref().map(parse).transpose()? {
-            Some(1) => {
-                tracing::info!(from = 1, to = FORMAT, "migrating the metadata database");
-                add_versions(&write)?;
-            }
-            // It is of the present format, or new.
-            Some(_) | None => {}
+        // Else it is of the present format, or new.
+        if format.as_deref().map(parse).transpose()? == Some(1) {
+            tracing::info!(from = 1, to = FORMAT, "migrating the metadata database");
+            add_versions(&write)?;
         }
         meta.insert("format", FORMAT.to_string().as_str()).map_err(failed)?;
         let known = meta.get("uuid").map_err(failed)?.map(|value| value.value().to_owned());
@@ -84,7 +81,10 @@ fn add_version<K: redb::Key + 'static>(
     table: TableDefinition<'static, K, &'static [u8]>,
 ) -> Result<()> {
     let old = TableDefinition::<K, &[u8]>::new("format 1");
-    write.rename_table(table, old).map_err(failed)?;
+    match write.rename_table(table, old) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+        renamed => renamed.map_err(failed)?,
+    }
     {
         let (old, mut new) = (write.open_table(old).map_err(failed)?, write.open_table(table).map_err(failed)?);
         for row in old.iter().map_err(failed)? {

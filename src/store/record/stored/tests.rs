@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::super::newer_version;
 use super::*;
 
 fn descriptor() -> Descriptor {
@@ -42,6 +43,8 @@ fn check<R: Record + PartialEq + std::fmt::Debug>(record: R) {
         assert_eq!(R::decode(&bytes[..len]).unwrap_err().kind(), Kind::DataLoss);
     }
     assert!(R::decode(&[bytes.as_slice(), &[0]].concat()).unwrap_err().chain().contains("after its end"));
+    assert_eq!((bytes[0], newer_version::<R>(&bytes)), (R::VERSION, None));
+    assert_eq!((newer_version::<R>(&[99]), newer_version::<R>(&[200]), newer_version::<R>(&[])), (Some(99), None, None));
     let newer = [&[99], &bytes[1..]].concat();
     assert!(R::decode(&newer).unwrap_err().chain().contains("version 99"));
 }

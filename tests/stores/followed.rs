@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,9 +12,12 @@ use loadline::domain::{Digest, ImageName, Kind, Result, TagName};
 use loadline::engine::{
     Admission, Candidate, Engine, ListQuery, LoadEvent, LoadOptions, PruneFilter, RemoveOptions, Settings, Verdict,
 };
-use loadline::store::{Blob, BlobStore, Ingest, IngestRequest, IngestStatus, MemoryStore, Staged, Stores};
+use loadline::store::{
+    Blob, BlobStore, Commit, CommitOutcome, HeldLease, Ingest, IngestRequest, IngestStatus, LeaseId, LeaseStore,
+    MemoryStore, MetadataStore, Records, Revision, Staged, Stores,
+};
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::support::images::{Layout, digest};
 
@@ -262,6 +266,104 @@ async fn what_a_load_brings_is_not_collected_by_another_engine() {
         is_whole(&a).await;
         is_whole(&b).await;
     }
+}
+
+/// Leases whose list, once that is asked for, is old when it comes.
+struct SlowLeases {
+    inner: Arc<dyn LeaseStore>,
+    is_slow: AtomicBool,
+    listed: mpsc::UnboundedSender<()>,
+    allowed: Semaphore,
+}
+
+impl LeaseStore for SlowLeases {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn create(&self, id: LeaseId, ttl: Duration) -> BoxFuture<'_, Result<()>> {
+        self.inner.create(id, ttl)
+    }
+
+    fn update<'a>(&'a self, id: &'a LeaseId, add: &'a [Digest], drop: &'a [Digest]) -> BoxFuture<'a, Result<()>> {
+        self.inner.update(id, add, drop)
+    }
+
+    fn renew<'a>(&'a self, id: &'a LeaseId) -> BoxFuture<'a, Result<()>> {
+        self.inner.renew(id)
+    }
+
+    fn delete<'a>(&'a self, id: &'a LeaseId) -> BoxFuture<'a, Result<()>> {
+        self.inner.delete(id)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<HeldLease>>> {
+        Box::pin(async {
+            let list = self.inner.list().await;
+            if self.is_slow.swap(false, Ordering::SeqCst) {
+                let _ = self.listed.send(());
+                self.allowed.acquire().await.unwrap().forget();
+            }
+            list
+        })
+    }
+}
+
+/// Records whose changes nobody hears of.
+struct Deaf(Arc<dyn MetadataStore>, watch::Sender<Revision>);
+
+impl MetadataStore for Deaf {
+    fn identity(&self) -> &str {
+        self.0.identity()
+    }
+
+    fn read(&self, since: Option<Revision>) -> BoxFuture<'_, Result<Records>> {
+        self.0.read(since)
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<CommitOutcome>> {
+        self.0.commit(commit)
+    }
+
+    fn watch(&self) -> watch::Receiver<Revision> {
+        self.1.subscribe()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_placed_while_another_decided_to_remove_it_stays() {
+    let stores = MemoryStore::open();
+    let (placing, mut places) = mpsc::unbounded_channel();
+    let (before, after) = (Semaphore::new(1), Semaphore::new(0));
+    let disk = Arc::new(SlowDisk { inner: stores.blobs.clone(), placing, before, after });
+    // It does not know that the image is here, so it brings it.
+    let deaf = Arc::new(Deaf(stores.metadata.clone(), watch::Sender::default()));
+    let a = engine(&Stores { blobs: disk.clone(), metadata: deaf, ..stores.clone() }).await;
+    let (listed, mut lists_leases) = mpsc::unbounded_channel();
+    let (is_slow, allowed) = (AtomicBool::new(false), Semaphore::new(0));
+    let leases = Arc::new(SlowLeases { inner: stores.leases.clone(), is_slow, listed, allowed });
+    let b = engine(&Stores { leases: leases.clone(), ..stores.clone() }).await;
+    let (archive, target) = image("same", &[ONE]);
+    load(&b, archive).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    leases.is_slow.store(true, Ordering::SeqCst);
+    let removing = tokio::spawn({
+        let b = b.clone();
+        async move { remove(&b, ONE).await }
+    });
+    lists_leases.recv().await.unwrap();
+    let loading = tokio::spawn({
+        let a = a.clone();
+        async move { load(&a, image("same", &[TWO]).0).await }
+    });
+    places.recv().await.unwrap();
+    places.recv().await.unwrap();
+    leases.allowed.add_permits(1);
+    removing.await.unwrap().unwrap();
+    disk.after.add_permits(1);
+    loading.await.unwrap().unwrap();
+    lists(&b, &names(&[(TWO, &target)])).await;
+    is_whole(&b).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,11 +9,11 @@ use crate::domain::{Digest, Result};
 
 /// Stores that nobody uses while this lives. Its calls block.
 pub trait Audit: Send + Sync {
-    /// Finds every record and the name and size of every blob.
+    /// Finds every record, which `record` is given one by one, and the name and size of every blob.
     ///
     /// # Errors
     /// `PermissionDenied` where something may not be read.
-    fn scan(&self) -> Result<Inventory>;
+    fn scan(&self, record: &mut dyn FnMut(Entry)) -> Result<Inventory>;
 
     /// Opens a blob for reading, whether a record knows of it or not.
     ///
@@ -26,15 +26,13 @@ pub trait Audit: Send + Sync {
     fn repair(self: Box<Self>, repair: &Repair) -> Result<()>;
 }
 
-/// What stores hold.
+/// What stores hold besides the records that can be read.
 #[derive(Default)]
 pub struct Inventory {
     /// Whether whoever used the stores last closed them.
     pub is_clean: bool,
     /// Whether the database is as it was written.
     pub is_database_intact: bool,
-    /// Every record that can be read.
-    pub records: Vec<Entry>,
     pub unreadable: Vec<UnreadableRecord>,
     /// What stands where a blob belongs, whether a record knows of it or not.
     pub objects: BTreeMap<Digest, ObjectFile>,

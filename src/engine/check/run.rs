@@ -35,7 +35,7 @@ pub fn check_stores(
     options: CheckOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Checked> {
-    let found = Found::of(audit.scan()?);
+    let found = Found::of(audit.as_ref())?;
     let summary =
         Checked { blobs: found.contents.blobs.len(), names: found.contents.names.len(), ..Checked::default() };
     let mut check = Check {
@@ -93,22 +93,24 @@ pub(super) struct Contents {
 }
 
 impl Found {
-    fn of(mut inventory: Inventory) -> Self {
+    fn of(audit: &dyn Audit) -> Result<Self> {
         let mut contents = Contents::default();
-        for record in std::mem::take(&mut inventory.records) {
-            match record {
-                Entry::Blob(digest, record) => contents.blobs.extend(record.map(|record| (digest, record))),
-                Entry::Document(digest, record) => contents.documents.extend(record.map(|record| (digest, record))),
-                Entry::Config(digest, record) => contents.configs.extend(record.map(|record| (digest, record))),
-                Entry::Name(name, record) => contents.names.extend(record.map(|record| (name, record))),
-                Entry::Sources(digest, record) => contents.sources.extend(record.map(|record| (digest, record))),
-            }
-        }
-        Self { inventory, contents }
+        let inventory = audit.scan(&mut |record| contents.add(record))?;
+        Ok(Self { inventory, contents })
     }
 }
 
 impl Contents {
+    fn add(&mut self, record: Entry) {
+        match record {
+            Entry::Blob(digest, record) => self.blobs.extend(record.map(|record| (digest, record))),
+            Entry::Document(digest, record) => self.documents.extend(record.map(|record| (digest, record))),
+            Entry::Config(digest, record) => self.configs.extend(record.map(|record| (digest, record))),
+            Entry::Name(name, record) => self.names.extend(record.map(|record| (name, record))),
+            Entry::Sources(digest, record) => self.sources.extend(record.map(|record| (digest, record))),
+        }
+    }
+
     /// The records, those of blobs first.
     fn into_records(self) -> Vec<Entry> {
         let blobs = self.blobs.into_iter().map(|(digest, record)| Entry::Blob(digest, Some(record)));

@@ -69,10 +69,13 @@ pub(in crate::engine) async fn collect_postponed(publisher: &Publisher) -> Resul
 
 /// Removes what collections had left for leases once these end, for as long as the engine lives.
 pub(in crate::engine) fn start(publisher: &Publisher) {
-    let (leases, publisher) = (publisher.leases().clone(), publisher.downgrade());
+    let (leases, mut publisher) = (publisher.leases().clone(), publisher.downgrade());
     tokio::spawn(async move {
         loop {
-            leases.released().await;
+            tokio::select! {
+                () = leases.released() => {}
+                () = publisher.gone() => return,
+            }
             let Some(publisher) = publisher.upgrade() else { return };
             if let Err(error) = collect_postponed(&publisher).await {
                 tracing::warn!(error = error.chain(), "could not remove released blobs; the next prune does");

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use tokio::sync::watch;
+
 use super::admission::{Admission, Admitted};
 use super::decision::{Decision, Publication, View};
 use super::event_log::Events;
@@ -27,12 +29,19 @@ pub(in crate::engine) struct Publisher {
 pub(in crate::engine) struct WeakPublisher {
     shared: Weak<Shared>,
     writer: WeakWriter,
+    alive: watch::Receiver<()>,
 }
 
 impl WeakPublisher {
     /// The publisher, if somebody holds it.
     pub(in crate::engine) fn upgrade(&self) -> Option<Publisher> {
         Some(Publisher { shared: self.shared.upgrade()?, writer: self.writer.upgrade()? })
+    }
+
+    /// Waits until nobody holds the publisher any more.
+    pub(in crate::engine) async fn gone(&mut self) {
+        // Nothing is ever sent.
+        let _ = self.alive.changed().await;
     }
 }
 
@@ -47,8 +56,18 @@ impl Publisher {
         clock: Clock,
     ) -> Result<Self> {
         let (parents, runtime) = (ParentIndex::default(), tokio::runtime::Handle::current());
-        let shared = Arc::new(Shared { stores, catalog, parents, leases, events, admissions, clock, runtime });
-        let writer = Writer::start(shared.clone())?;
+        let shared = Arc::new(Shared {
+            stores,
+            catalog,
+            parents,
+            leases,
+            events,
+            admissions,
+            clock,
+            alive: watch::Sender::default(),
+            runtime,
+        });
+        let writer = Writer::start(&shared)?;
         follow::start(&shared, &writer);
         Ok(Self { shared, writer })
     }
@@ -105,7 +124,11 @@ impl Publisher {
     }
 
     pub(in crate::engine) fn downgrade(&self) -> WeakPublisher {
-        WeakPublisher { shared: Arc::downgrade(&self.shared), writer: self.writer.downgrade() }
+        WeakPublisher {
+            shared: Arc::downgrade(&self.shared),
+            writer: self.writer.downgrade(),
+            alive: self.shared.alive.subscribe(),
+        }
     }
 
     /// The leases of this engine's operations.

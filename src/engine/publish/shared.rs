@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::admission::Admission;
 use super::event_log::Events;
 use crate::engine::catalog::Catalog;
@@ -19,6 +21,8 @@ pub(super) struct Shared {
     pub(super) events: Arc<Events>,
     pub(super) admissions: Vec<Arc<dyn Admission>>,
     pub(super) clock: Clock,
+    /// Closes when the last publisher goes.
+    pub(super) alive: watch::Sender<()>,
     /// Where work goes on that nobody waits for.
     pub(super) runtime: tokio::runtime::Handle,
 }

@@ -87,13 +87,18 @@ where
 
 impl Writer {
     /// Starts the thread. It ends when the last handle to it is gone.
-    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let (sender, jobs) = channel();
+        let (runtime, shared) = (shared.runtime.clone(), Arc::downgrade(shared));
         let work = move || {
             // Stores may need the runtime that the engine runs on.
-            let runtime = shared.runtime.clone();
             let _entered = runtime.enter();
-            Thread { shared, jobs }.run();
+            let mut next = None;
+            while let Some(first) = next.take().or_else(|| jobs.recv().ok()) {
+                // Between changes, the thread keeps nothing alive.
+                let Some(shared) = shared.upgrade() else { return };
+                next = Turn { shared, jobs: &jobs }.run(first);
+            }
         };
         let started = std::thread::Builder::new().name("writer".to_owned()).spawn(work);
         started.map_err(|e| Error::io("starting a thread", e))?;
@@ -133,9 +138,10 @@ impl Writer {
     }
 }
 
-struct Thread {
+/// One commit, and who may come along.
+struct Turn<'a> {
     shared: Arc<Shared>,
-    jobs: Receiver<Box<dyn Job>>,
+    jobs: &'a Receiver<Box<dyn Job>>,
 }
 
 /// Changes that are committed together.
@@ -157,21 +163,21 @@ enum Attempt {
     Conflict,
 }
 
-impl Thread {
-    fn run(self) {
-        let mut next: Option<Box<dyn Job>> = None;
-        while let Some(first) = next.take().or_else(|| self.jobs.recv().ok()) {
-            let mut group = Group::default();
-            self.add(&mut group, first);
-            while !group.is_alone && group.jobs.len() < MAX_GROUP {
-                let Ok(job) = self.jobs.try_recv() else { break };
-                if let Some(job) = self.add(&mut group, job) {
-                    next = Some(job);
-                    break;
-                }
+impl Turn<'_> {
+    /// Makes a change, together with those that wait and do not depend on it; returns one that has to wait for the next turn.
+    fn run(self, first: Box<dyn Job>) -> Option<Box<dyn Job>> {
+        let mut group = Group::default();
+        let mut next = None;
+        self.add(&mut group, first);
+        while !group.is_alone && group.jobs.len() < MAX_GROUP {
+            let Ok(job) = self.jobs.try_recv() else { break };
+            next = self.add(&mut group, job);
+            if next.is_some() {
+                break;
             }
-            self.commit_all(group);
         }
+        self.commit_all(group);
+        next
     }
 
     /// Decides on a change and adds it to a group. One that depends on what the group changes, or is to be alone, is given
@@ -309,9 +315,10 @@ impl Thread {
     async fn announce(&self, removed: &[Digest]) -> Result<bool> {
         let Shared { stores, leases, .. } = self.shared.as_ref();
         stores.blobs.condemn(removed).await?;
-        let needed = leases.held_elsewhere().await.map(|held_elsewhere| {
-            removed.iter().any(|digest| leases.holds(digest) || held_elsewhere.contains(digest))
-        });
+        let needed = leases
+            .held_elsewhere()
+            .await
+            .map(|held_elsewhere| removed.iter().any(|digest| leases.holds(digest) || held_elsewhere.contains(digest)));
         if !matches!(needed, Ok(false)) {
             stores.blobs.pardon(removed).await;
         }

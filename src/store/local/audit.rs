@@ -15,7 +15,7 @@ use super::partial;
 use super::root::acquire;
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Result};
-use crate::store::{Audit, Blob, Inventory, ObjectFile, Repair, Stray};
+use crate::store::{Audit, Blob, Entry, Inventory, ObjectFile, Repair, Stray};
 
 /// Where directories go that stand where none should: what is in them is not ours to delete.
 const SET_ASIDE: &str = "lost+found";
@@ -79,12 +79,11 @@ impl LocalAudit {
 }
 
 impl Audit for LocalAudit {
-    fn scan(&self) -> Result<Inventory> {
-        let (records, unreadable) = self.database.records()?;
+    fn scan(&self, record: &mut dyn FnMut(Entry)) -> Result<Inventory> {
+        let unreadable = self.database.records(record)?;
         let mut found = Inventory {
             is_clean: self.path.join("clean").exists(),
             is_database_intact: self.database.is_intact(),
-            records,
             unreadable,
             ..Inventory::default()
         };

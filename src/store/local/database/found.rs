@@ -70,16 +70,16 @@ impl FoundDatabase {
         self.intact
     }
 
-    /// Every record that can be read, and the keys of those that cannot.
-    pub(in crate::store::local) fn records(&self) -> Result<(Vec<Entry>, Vec<UnreadableRecord>)> {
+    /// Gives every record that can be read; returns the keys of those that cannot.
+    pub(in crate::store::local) fn records(&self, record: &mut dyn FnMut(Entry)) -> Result<Vec<UnreadableRecord>> {
         guarded(|| {
             let read = self.database.begin_read().map_err(failed)?;
-            let mut found = Found { entries: Vec::new(), unreadable: Vec::new() };
+            let mut found = Found { record, unreadable: Vec::new() };
             for (kinds, kind, table) in TABLES {
                 found.read(&read, kinds, kind, table)?;
             }
             found.read_names(&read)?;
-            Ok((found.entries, found.unreadable))
+            Ok(found.unreadable)
         })
     }
 
@@ -111,20 +111,20 @@ const TABLES: [(Kinds, RecordKind, Table); 4] = [
     (Kinds::Sources, RecordKind::Sources, SOURCES),
 ];
 
-/// What was read so far.
-struct Found {
-    entries: Vec<Entry>,
+/// Where records go that are read.
+struct Found<'a> {
+    record: &'a mut dyn FnMut(Entry),
     unreadable: Vec<UnreadableRecord>,
 }
 
-impl Found {
+impl Found<'_> {
     fn read(&mut self, read: &redb::ReadTransaction, kinds: Kinds, kind: RecordKind, table: Table) -> Result<()> {
         let table = read.open_table(table).map_err(unusable)?;
         for row in table.iter().map_err(failed)? {
             let (key, value) = row.map_err(failed)?;
             let digest = Digest::from_bytes(key.value());
             match digest.as_ref().and_then(|digest| entry(kinds, digest.clone(), value.value()).ok()) {
-                Some(entry) => self.entries.push(entry),
+                Some(entry) => (self.record)(entry),
                 None => {
                     let shown =
                         digest.as_ref().map_or_else(|| format!("{:02x?}", key.value()), |digest| digest.to_string());
@@ -142,7 +142,7 @@ impl Found {
             let (key, value) = row.map_err(failed)?;
             let name = key.value().to_owned();
             match Record::decode(value.value()) {
-                Ok(record) => self.entries.push(Entry::Name(name, Some(record))),
+                Ok(record) => (self.record)(Entry::Name(name, Some(record))),
                 Err(_) => {
                     let raw = name.clone().into_bytes();
                     let newer = newer_version::<NameRecord>(value.value());

@@ -44,7 +44,10 @@ fn check<R: Record + PartialEq + std::fmt::Debug>(record: R) {
     }
     assert!(R::decode(&[bytes.as_slice(), &[0]].concat()).unwrap_err().chain().contains("after its end"));
     assert_eq!((bytes[0], newer_version::<R>(&bytes)), (R::VERSION, None));
-    assert_eq!((newer_version::<R>(&[99]), newer_version::<R>(&[200]), newer_version::<R>(&[])), (Some(99), None, None));
+    assert_eq!(
+        (newer_version::<R>(&[99]), newer_version::<R>(&[200]), newer_version::<R>(&[])),
+        (Some(99), None, None)
+    );
     let newer = [&[99], &bytes[1..]].concat();
     assert!(R::decode(&newer).unwrap_err().chain().contains("version 99"));
 }

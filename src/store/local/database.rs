@@ -46,7 +46,7 @@ impl Database {
     pub(super) fn open(root: &Path) -> Result<(Self, String)> {
         let path = path(root);
         match is_there(root) {
-            true => FoundDatabase::refuse_newer(&path)?,
+            true => migrate::refuse_newer(&path)?,
             false => make(root)?,
         }
         let database = open(&path)?;

@@ -32,25 +32,6 @@ impl FoundDatabase {
         })
     }
 
-    /// Fails where a database is of a newer format, before anything of it is written. What else may be wrong is found when it
-    /// is opened.
-    ///
-    /// # Errors
-    /// `Conflict` where it is of a newer format.
-    pub(super) fn refuse_newer(path: &Path) -> Result<()> {
-        let format = guarded(|| {
-            let overlay = Overlay::open(path).map_err(|e| Error::io("opening the metadata database", e))?;
-            let database = builder().create_with_backend(overlay).map_err(unusable)?;
-            let read = database.begin_read().map_err(failed)?;
-            let meta = read.open_table(META).map_err(unusable)?;
-            Ok(meta.get("format").map_err(failed)?.map(|format| format.value().to_owned()))
-        });
-        match format {
-            Ok(Some(format)) => migrate::parse(&format).map(drop),
-            _ => Ok(()),
-        }
-    }
-
     fn verified(mut database: redb::Database) -> Result<Self> {
         let intact = database.check_integrity().map_err(unusable)?;
         let read = database.begin_read().map_err(failed)?;

@@ -5,8 +5,12 @@
 //! | 1 | records without a version |
 //! | 2 | each record begins with its version; commits are counted |
 
-use redb::{ReadableTable, TableDefinition};
+use std::panic::catch_unwind;
+use std::path::Path;
 
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::overlay::Overlay;
 use super::tables::{BLOBS, CONFIGS, COUNTERS, DOCUMENTS, META, NAMES, SOURCES, begin, failed};
 use crate::domain::{Error, Kind, Result};
 
@@ -49,6 +53,24 @@ pub(super) fn initialize(database: &redb::Database) -> Result<String> {
     write.open_table(COUNTERS).map_err(failed)?;
     write.commit().map_err(failed)?;
     Ok(identity)
+}
+
+/// Fails where a database is of a newer format, before anything of it is written. What else may be wrong with it is found when
+/// it is opened.
+///
+/// # Errors
+/// `Conflict` where it is of a newer format.
+pub(super) fn refuse_newer(path: &Path) -> Result<()> {
+    // The database's own code can meet damage with a panic.
+    let format = catch_unwind(|| format(path).ok().flatten()).ok().flatten();
+    format.map_or(Ok(()), |format| parse(&format).map(drop))
+}
+
+fn format(path: &Path) -> Result<Option<String>> {
+    let overlay = Overlay::open(path).map_err(|e| Error::io("opening the metadata database", e))?;
+    let database = redb::Database::builder().create_with_backend(overlay).map_err(failed)?;
+    let meta = database.begin_read().map_err(failed)?.open_table(META).map_err(failed)?;
+    Ok(meta.get("format").map_err(failed)?.map(|format| format.value().to_owned()))
 }
 
 /// Reads a format number.

@@ -20,8 +20,9 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Delete,
+        Self::Deny,
         Self::Import,
         Self::Load,
         Self::Prune,

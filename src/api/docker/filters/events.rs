@@ -72,4 +72,11 @@ mod tests {
             assert!(!passes(filters), "{filters}");
         }
     }
+    #[test]
+    fn every_action_can_be_chosen() {
+        for action in [Action::Deny, Action::Load, Action::Untag] {
+            let filter = events(&Filters::parse(&format!(r#"{{"event":["{}"]}}"#, action.name())).unwrap());
+            assert_eq!(filter.actions, Some(vec![action]));
+        }
+    }
 }

@@ -17,19 +17,19 @@ use crate::domain::image::ManifestKind;
 use crate::domain::{Digest, ImageName, Kind, Platform, Reference, TagName, attestation};
 use crate::store::MemoryStore;
 
-const APP: &str = "registry.example/team/app:1.0";
-const APP_ID: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7";
-const LEGACY_ID: &str = "sha256:006caab3563e9a6187e8ad7c085ad66910e5587c3aa0621761a64e81561b23d5";
+pub(super) const APP: &str = "registry.example/team/app:1.0";
+pub(super) const APP_ID: &str = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7";
+pub(super) const LEGACY_ID: &str = "sha256:006caab3563e9a6187e8ad7c085ad66910e5587c3aa0621761a64e81561b23d5";
 
-async fn engine() -> Engine {
+pub(super) async fn engine() -> Engine {
     Engine::with_stores(Settings::new("/nowhere"), MemoryStore::open()).await.unwrap()
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+pub(super) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn called(text: &str) -> ImageName {
+pub(super) fn called(text: &str) -> ImageName {
     ImageName::parse(text).unwrap()
 }
 
@@ -37,11 +37,11 @@ fn shown(names: &[Reference]) -> Vec<String> {
     names.iter().map(Reference::familiar).collect()
 }
 
-fn new_name(text: &str) -> TagName {
+pub(super) fn new_name(text: &str) -> TagName {
     TagName::new(text.parse().unwrap()).unwrap()
 }
 
-async fn load(engine: &Engine, options: LoadOptions, archive: Vec<u8>) -> Result<Vec<String>> {
+pub(super) async fn load(engine: &Engine, options: LoadOptions, archive: Vec<u8>) -> Result<Vec<String>> {
     let pieces: Vec<_> = archive.chunks(10_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     let mut events = engine.load(options, stream::iter(pieces));
     let mut names = Vec::new();

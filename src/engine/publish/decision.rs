@@ -28,6 +28,8 @@ pub(in crate::engine) struct Decision {
     pub(super) report: Report,
     /// Blobs to remove that no record knows.
     pub(super) unrecorded: Vec<Digest>,
+    /// Names and targets that must stay as they are until the commit although it does not change them.
+    pub(super) depends_on: Vec<String>,
 }
 
 /// Records of blobs that are placed.
@@ -53,7 +55,7 @@ pub(in crate::engine) struct Publication {
 impl Decision {
     /// No change.
     pub(in crate::engine) fn nothing(report: Report) -> Self {
-        Self { changes: Changes::default(), report, unrecorded: Vec::new() }
+        Self { changes: Changes::default(), report, unrecorded: Vec::new(), depends_on: Vec::new() }
     }
 
     /// Content that counts from now on, without a name.
@@ -66,7 +68,8 @@ impl Decision {
     /// Names and blobs that go. The blobs must be condemned in the leases.
     pub(in crate::engine) fn removal(names: Vec<String>, blobs: Vec<Digest>, report: Report) -> Self {
         let names = names.into_iter().map(|name| (name, None)).collect();
-        Self { changes: Changes { names, removed: blobs, ..Changes::default() }, report, unrecorded: Vec::new() }
+        let changes = Changes { names, removed: blobs, ..Changes::default() };
+        Self { changes, ..Self::nothing(report) }
     }
 
     /// Blobs that go and that no record knows. They must be condemned in the leases.
@@ -76,7 +79,7 @@ impl Decision {
 
     /// The names and targets that the decision depends on, or changes.
     pub(super) fn touches(&self, state: &State) -> Vec<String> {
-        let mut touched = Vec::new();
+        let mut touched = self.depends_on.clone();
         for (name, record) in &self.changes.names {
             touched.push(name.clone());
             touched.extend(record.iter().map(|record| record.target.digest.to_string()));

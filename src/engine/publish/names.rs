@@ -26,7 +26,8 @@ pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publica
     };
     let names = name_changes(view.state, admitted, report, view.now);
     let changes = Changes { blobs, documents, configs, names, sources, ..Changes::default() };
-    Decision { changes, report: report.clone(), unrecorded: Vec::new() }
+    let depends_on = admitted.images().flat_map(|(image, _)| [key(image), image.target.digest.to_string()]).collect();
+    Decision { changes, depends_on, ..Decision::nothing(report.clone()) }
 }
 
 /// Where an image comes from once it was also pulled from a repository; `None` where that is recorded already.
@@ -46,7 +47,7 @@ fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -
     let mut named: HashMap<String, Digest> = HashMap::new();
     for (image, allowed) in admitted.images() {
         let digest = &image.target.digest;
-        let key = image.name.as_ref().map_or_else(|| digest.to_string(), ToString::to_string);
+        let key = key(image);
         if image.name.is_none() && !state.names_of(digest).is_empty() {
             continue;
         }
@@ -79,6 +80,11 @@ fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -
     }
     changes.extend(placeholders);
     changes
+}
+
+/// What the image is recorded under.
+fn key(image: &Candidate) -> String {
+    image.name.as_ref().map_or_else(|| image.target.digest.to_string(), ToString::to_string)
 }
 
 fn record(image: &Candidate, allowed: Option<&Allowed>, now: i64) -> NameRecord {

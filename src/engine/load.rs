@@ -16,7 +16,7 @@ use super::core::{Engine, Inner};
 use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::leases::Lease;
-use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
+use super::publish::{Candidate, Content, Origin, Publication, Report};
 use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
@@ -221,15 +221,19 @@ impl Loading<'_> {
     fn finish(&mut self, graph: ImageGraph) -> Result<Vec<LoadEvent>> {
         let publisher = &self.inner.publisher;
         let documents: Arc<[_]> = graph.documents.clone().into();
-        let evidence = Evidence::Complete(graph.evidence.clone());
-        let candidate = |image: &Image| Candidate {
-            name: image.name.clone(),
-            target: image.target.clone(),
-            documents: documents.clone(),
-            evidence: evidence.clone(),
-            origin: Origin::Archive,
+        let candidates: Vec<Candidate> = {
+            let state = self.inner.catalog.state();
+            let evidence = publisher.known_evidence(&state, &documents);
+            let candidate = |image: &Image| Candidate {
+                name: image.name.clone(),
+                target: image.target.clone(),
+                documents: documents.clone(),
+                evidence: evidence.about(&image.target.digest),
+                origin: Origin::Archive,
+            };
+            graph.images.iter().map(candidate).collect()
         };
-        let admitted = wait(publisher.admit(graph.images.iter().map(candidate).collect()))?;
+        let admitted = wait(publisher.admit(candidates))?;
         self.staged.retain(|digest, _| graph.blobs.contains(digest));
         let blobs = wait(publisher.place(self.staged.drain().map(|(_, staged)| staged).collect()))?;
         let placed: HashSet<Digest> = blobs.iter().map(|(digest, _)| digest.clone()).collect();

@@ -2,8 +2,8 @@
 
 use super::catalog::resolve::resolve_target;
 use super::core::Engine;
-use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
-use crate::domain::{Digest, Error, ImageName, Kind, Result, TagName};
+use super::publish::{Candidate, Content, Origin, Publication, Report};
+use crate::domain::{Error, ImageName, Kind, Result, TagName};
 
 /// How often a tag follows an image that moves while it is decided on.
 const ATTEMPTS: usize = 8;
@@ -32,17 +32,12 @@ impl Engine {
         let (target, evidence) = {
             let state = self.0.catalog.state();
             let target = resolve_target(&state, image)?.record.target.clone();
-            let evidence: Vec<Digest> = state.referrers(&target.digest).into_iter().cloned().collect();
+            let evidence = self.0.publisher.known_evidence(&state, &[]).about(&target.digest);
             (target, evidence)
         };
         let digest = target.digest.clone();
-        let candidate = Candidate {
-            name: Some(reference.clone()),
-            target,
-            documents: [].into(),
-            evidence: Evidence::Complete(evidence),
-            origin: Origin::Local,
-        };
+        let candidate =
+            Candidate { name: Some(reference.clone()), target, documents: [].into(), evidence, origin: Origin::Local };
         let admitted = self.0.publisher.admit(vec![candidate]).await?;
         let publication = Publication {
             content: Content::default(),

@@ -28,6 +28,13 @@ pub enum Evidence {
     Unknown(String),
 }
 
+impl Evidence {
+    /// Nothing was looked for, because no admission needs it.
+    pub(in crate::engine) fn not_asked_for() -> Self {
+        Self::Unknown("no admission asks for it".to_owned())
+    }
+}
+
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

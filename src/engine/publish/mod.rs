@@ -17,6 +17,7 @@ mod candidate;
 mod decision;
 mod event_log;
 mod follow;
+mod known_evidence;
 mod names;
 mod placing;
 mod publisher;

@@ -1,5 +1,7 @@
 //! Who decides, what becomes of a denial, and in which order changes are made and told.
 
+mod admissions;
+mod chain;
 mod groups;
 mod order;
 

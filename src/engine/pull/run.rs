@@ -104,8 +104,7 @@ impl Pulling {
                 (admitted, blobs, evidence)
             }
             false => {
-                let unknown = Evidence::Unknown("no admission asks for it".to_owned());
-                let admitted = self.admit(&name, &target, unknown).await?;
+                let admitted = self.admit(&name, &target, Evidence::not_asked_for()).await?;
                 let own = loader.fetch_all(&selection.blobs, selection.needed, shown);
                 let beside = async { Ok(self.fetch_evidence(&selection.documents, &loader).await) };
                 let (blobs, evidence) = futures_util::try_join!(own, beside)?;

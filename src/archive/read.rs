@@ -28,7 +28,11 @@ pub trait Sink {
 /// `InvalidArgument` where the archive is damaged, is no image archive, or tries to be more than one: absolute paths,
 /// `..`, links out of the archive, two files of one name, sizes out of bounds.
 pub fn read(archive: impl Read, sink: &mut impl Sink) -> Result<Listing> {
-    let plain = compression::decompress(archive)?;
+    let (format, whole) = compression::sniff(archive)?;
+    if whole.get_ref().0.get_ref().is_empty() {
+        return Err(Error::invalid("unrecognized image format: the archive is empty"));
+    }
+    let plain = compression::decoder(format, whole)?;
     let mut entries = tar::Entries::new(plain);
     let mut collected = layout::Collected::default();
     let mut files = layout::Files::default();

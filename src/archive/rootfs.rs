@@ -313,10 +313,10 @@ mod tests {
     fn damage_is_found() {
         let plain = odd();
         let file = end(&[entry(b'0', "a", 2000, &[7; 2000])]);
-        refused(b"not a tar", "unexpected end");
+        refused(b"not a tar", "this is not a tar archive");
         refused(&[b'x'; 2000], "not a tar");
         refused(&file[..1000], "unexpected end");
-        refused(&gzip(b"not a tar, for all that it is compressed"), "unexpected end");
+        refused(&gzip(b"not a tar, for all that it is compressed"), "this is not a tar archive");
         refused(&end(&[entry(b'0', "a", u64::MAX >> 2, b"x")]), "unexpected end");
         refused(&[pax("size=-1"), entry(b'0', "a", 0, b"")].concat(), "malformed PAX");
         refused(&end(&[pax("size=5")]), "ends after an extension");

@@ -40,6 +40,8 @@ pub(super) struct Entries<R> {
     left: u64,
     padding: u64,
     done: bool,
+    /// Whether a whole header block was read, so that this is a tar archive at all.
+    has_begun: bool,
 }
 
 /// What extension headers say of the entry that follows them.
@@ -52,7 +54,7 @@ struct Extended {
 
 impl<R: Read> Entries<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, left: 0, padding: 0, done: false }
+        Self { reader, left: 0, padding: 0, done: false, has_begun: false }
     }
 
     /// The next entry; `None` at the end. Content that was not read is skipped.
@@ -144,12 +146,14 @@ impl<R: Read> Entries<R> {
         while filled < block.len() {
             match self.reader.read(&mut block[filled..]) {
                 Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(truncated()),
+                Ok(0) if self.has_begun => return Err(truncated()),
+                Ok(0) => return Err(Error::invalid("this is not a tar archive: it ends within its first header")),
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(unreadable(e)),
             }
         }
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
@@ -157,7 +161,10 @@ impl<R: Read> Entries<R> {
         let sum: u32 =
             block.iter().enumerate().map(|(i, byte)| if (148..156).contains(&i) { 32 } else { u32::from(*byte) }).sum();
         if header.cksum().ok() != Some(sum) {
-            return Err(Error::invalid("archive is not a tar, or is damaged: a header's checksum is wrong"));
+            return Err(Error::invalid(match is_first {
+                true => "this is not a tar archive: the checksum of its first header is wrong",
+                false => "the archive is damaged: the checksum of a header is wrong",
+            }));
         }
         Ok(Some(header))
     }

@@ -183,9 +183,10 @@ fn one_name_means_one_file() {
 #[test]
 fn damaged_archives_are_told_as_such() {
     let whole = with(member("a", &[7; 2000]));
-    refused(b"", "unrecognized image format");
-    refused(br#"{"not": "a tar"}"#, "unexpected end");
-    refused(&[b'x'; 600], "not a tar");
+    refused(b"", "the archive is empty");
+    refused(br#"{"not": "a tar"}"#, "this is not a tar archive");
+    refused(&[b'x'; 600], "this is not a tar archive");
+    refused(&[&whole[..512], &[b'x'; 4096]].concat(), "the archive is damaged");
     refused(&whole[..1000], "unexpected end");
     refused(&whole[..700], "unexpected end");
     refused(&end(&[member("a", b"x")]), "unrecognized image format");

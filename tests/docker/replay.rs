@@ -28,6 +28,11 @@ const DEVIATIONS: &[(&str, &[&str], &str)] = &[
         "the recorded text is that of a library; ours says what is wrong with the archive",
     ),
     (
+        "load-empty",
+        &["body.error", "body.errorDetail.message"],
+        "ours adds to the recorded text that the archive is empty",
+    ),
+    (
         "create-refused-port",
         &["body.message"],
         "the recorded text is that of a library; ours says in plain words that the registry cannot be reached",

@@ -25,9 +25,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
+use tracing::{Instrument, Span};
 
 use super::listen::{Socket, SocketFile};
-use super::telemetry::RequestLine;
+use super::telemetry::{self, RequestLine};
 use crate::domain::error::{Error, Result};
 
 /// A request as both services take it.
@@ -162,7 +163,7 @@ async fn drain(mut open: Vec<JoinSet<()>>, limit: Duration) {
         }
     };
     if timeout(limit, finish).await.is_err() {
-        tracing::warn!(connections = count(&open), "requests that did not end in time are cut");
+        tracing::warn!(connections = count(&open), "requests did not end in time; cutting their connections");
         for connections in &mut open {
             connections.shutdown().await;
         }
@@ -214,7 +215,9 @@ impl Server {
                 Ok((stream, slot)) => {
                     pause = Pause::default();
                     let server = Arc::clone(&self);
-                    connections.spawn(server.serve_connection(stream, slot, stopped.clone()));
+                    let client = telemetry::client_span(&stream);
+                    let served = server.serve_connection(stream, slot, client.clone(), stopped.clone());
+                    connections.spawn(served.instrument(client));
                 }
                 Err(error) => {
                     let wait = pause.next(file.path(), &error);
@@ -237,6 +240,7 @@ impl Server {
         self: Arc<Self>,
         stream: UnixStream,
         _slot: OwnedSemaphorePermit,
+        client: Span,
         mut stopped: watch::Receiver<()>,
     ) {
         tokio::select! {
@@ -250,7 +254,8 @@ impl Server {
         }
         let service = service_fn(|request: http::Request<Incoming>| {
             let mux = self.mux.clone();
-            async move { Ok::<_, Infallible>(mux.answer(request.map(Body::new)).await) }
+            // HTTP/2 answers in tasks of its own, which the span of the connection does not reach.
+            async move { Ok::<_, Infallible>(mux.answer(request.map(Body::new)).await) }.instrument(client.clone())
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {
@@ -309,7 +314,7 @@ impl Pause {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return Duration::ZERO;
         }
-        tracing::error!(socket = %socket.display(), %error, "a connection cannot be accepted; trying again");
+        tracing::error!(socket = %socket.display(), %error, "could not accept a connection; trying again");
         self.0 = (wait * 2).min(Duration::from_secs(1));
         wait
     }

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use http::{Method, Request, Response};
+use tokio::net::UnixStream;
+use tracing::Span;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -27,6 +29,20 @@ pub fn start(level: LogLevel) {
     if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
         std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     }
+}
+
+/// What log lines about a client's requests begin with: its process and user, as the kernel noted them when it connected.
+/// The process is left out where it is not visible to this one, as across PID namespaces.
+pub fn client_span(stream: &UnixStream) -> Span {
+    // At the highest level, so that the client is named whatever level is logged.
+    let span = tracing::error_span!("client", pid = tracing::field::Empty, uid = tracing::field::Empty);
+    if let Ok(client) = stream.peer_cred() {
+        if let Some(pid) = client.pid().filter(|pid| *pid != 0) {
+            span.record("pid", pid);
+        }
+        span.record("uid", client.uid());
+    }
+    span
 }
 
 /// The log line of one request. Dropping it unanswered says that the client went away.

@@ -29,7 +29,7 @@ pub async fn open_engine(config: &Config) -> Result<Engine> {
 /// Ends the engine in order. What was acknowledged is durable already, so a failure here costs the next start a check.
 pub async fn close_engine(engine: Engine) {
     if let Err(error) = engine.close().await {
-        tracing::warn!(error = error.chain(), "leaving the data root in order failed");
+        tracing::warn!(error = error.chain(), "could not shut down cleanly; the next start checks the data root");
     }
 }
 

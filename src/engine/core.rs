@@ -137,9 +137,9 @@ impl Engine {
         if inner.stores.metadata.was_interrupted() {
             let collected = collect::collect(&inner.publisher, None).await?;
             tracing::info!(
-                blobs = collected.blobs.len(),
-                bytes = collected.bytes,
-                "the previous process did not shut down cleanly; removed unreferenced blobs"
+                "the previous process did not shut down cleanly; removed {} unreferenced blobs ({} bytes)",
+                collected.blobs.len(),
+                collected.bytes,
             );
         }
         // So that the first list does not wait for it.

@@ -222,7 +222,7 @@ async fn transfer(
         Written::Spoilt(error) => {
             tracing::warn!(
                 error = error.chain(),
-                "what was kept of an earlier download is damaged; fetching all of it"
+                "the kept part of an earlier download is damaged; fetching the whole blob again"
             );
         }
     }
@@ -314,7 +314,7 @@ async fn receive(
         }
         tracing::info!(
             content.digest = %descriptor.digest, offset = blob.received, error = error.chain(),
-            "a download broke off; asking for the rest"
+            "a download was interrupted; resuming it"
         );
         tokio::time::sleep(BACKOFF * 2u32.pow(failures - 1)).await;
     }

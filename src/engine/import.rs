@@ -10,9 +10,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::clock::moment;
 use super::core::{Engine, Inner};
+use super::operation::Operation;
 use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
 use super::stream::blocking_reader::blocking_reader;
 use crate::archive::{self, Compression};
@@ -75,7 +77,7 @@ impl Engine {
     pub fn import_url(&self, request: ImportRequest, url: String) -> mpsc::Receiver<ImportEvent> {
         let (events, receiver) = mpsc::channel(EVENTS);
         let engine = self.clone();
-        tokio::spawn(async move {
+        let work = async move {
             let import = Import::of(request, &crate::registry::without_secrets(&url));
             let fetched = tokio::select! {
                 () = events.closed() => return,
@@ -103,7 +105,8 @@ impl Engine {
                 Ok(piece)
             });
             engine.run(import, archive, events);
-        });
+        };
+        tokio::spawn(work.in_current_span());
         receiver
     }
 
@@ -114,8 +117,9 @@ impl Engine {
         events: mpsc::Sender<ImportEvent>,
     ) {
         let reader = blocking_reader(archive, &events);
-        let engine = self.clone();
+        let (engine, client) = (self.clone(), tracing::Span::current());
         tokio::task::spawn_blocking(move || {
+            let _client = client.entered();
             // A decoder that panics must not look like an archive that has come to its end.
             let run = std::panic::AssertUnwindSafe(|| engine.0.import(import, reader));
             let result = std::panic::catch_unwind(run)
@@ -186,7 +190,7 @@ struct ManifestFile<'a> {
 
 impl Inner {
     fn import(&self, import: Import, archive: impl Read) -> Result<Digest> {
-        let lease = self.leases.acquire();
+        let (operation, lease) = (Operation::start(), self.leases.acquire());
         let mut ingest = wait(self.stores.blobs.ingest(ingest_of(0)))?;
         let layer = archive::layer(archive, &mut |bytes| wait(ingest.write(bytes)))?;
         let blob = wait(ingest.finish())?;
@@ -245,13 +249,15 @@ impl Inner {
             content: Content { blobs, documents: vec![document], configs },
             pulled_from: None,
             needs: Vec::new(),
-            report: Report::Import { image: digest.clone(), name: import.name },
+            report: Report::Import { image: digest.clone(), name: import.name.clone() },
         };
         if let Err(error) = wait(self.publisher.publish(admitted, publication)) {
             drop(lease);
             wait(self.publisher.discard(placed));
             return Err(error);
         }
+        let name = import.name.as_ref().map_or_else(|| "<none>".to_owned(), Reference::familiar);
+        operation.done("imported", name, &digest);
         Ok(digest)
     }
 

@@ -16,6 +16,7 @@ use super::core::{Engine, Inner};
 use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::leases::Lease;
+use super::operation::Operation;
 use super::publish::{Candidate, Content, Origin, Publication, Report};
 use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
@@ -60,8 +61,9 @@ impl Engine {
     ) -> mpsc::Receiver<LoadEvent> {
         let (events, receiver) = mpsc::channel(16);
         let reader = blocking_reader(archive, &events);
-        let engine = self.clone();
+        let (engine, client) = (self.clone(), tracing::Span::current());
         tokio::task::spawn_blocking(move || {
+            let _client = client.entered();
             let result = engine.0.load(&options, reader);
             match result {
                 Ok(done) => done.into_iter().for_each(|event| drop(events.blocking_send(event))),
@@ -76,6 +78,7 @@ impl Inner {
     fn load(&self, options: &LoadOptions, archive: impl Read) -> Result<Vec<LoadEvent>> {
         let mut loading = Loading {
             inner: self,
+            operation: Operation::start(),
             lease: self.leases.acquire(),
             staged: HashMap::new(),
             found: HashSet::new(),
@@ -102,6 +105,7 @@ impl Inner {
 /// A load in progress.
 struct Loading<'a> {
     inner: &'a Inner,
+    operation: Operation,
     lease: Lease,
     /// Blobs that are written and not placed.
     staged: HashMap<Digest, Staged>,
@@ -255,6 +259,9 @@ impl Loading<'_> {
             Some(name) => LoadEvent::Named(name.familiar()),
             None => LoadEvent::Untagged(image.target.digest.clone()),
         };
+        let shown = |image: &Image| image.name.as_ref().map_or_else(|| "<none>".to_owned(), Reference::familiar);
+        let images: Vec<_> = graph.images.iter().map(|image| (shown(image), &image.target.digest)).collect();
+        self.operation.loaded(&images);
         Ok(graph.images.iter().map(event).collect())
     }
 }

@@ -21,6 +21,7 @@ mod inspect;
 mod leases;
 mod list;
 mod load;
+mod operation;
 mod prune;
 mod publish;
 mod pull;

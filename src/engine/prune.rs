@@ -8,6 +8,7 @@ use super::filter::PruneFilter;
 use super::gc::collect::{Sweep, sweep};
 use super::graph::closure::Closure;
 use super::list::narrow;
+use super::operation::Operation;
 use super::publish::Report;
 use super::remove::{Removed, sweep_of};
 use crate::domain::{Digest, Result};
@@ -26,6 +27,7 @@ impl Engine {
     /// Removes the images that pass the filter, and all content that nothing refers to, with what downloads that ended
     /// early have left. What a running operation holds stays.
     pub async fn prune(&self, filter: &PruneFilter) -> Result<Pruned> {
+        let operation = Operation::start();
         let (filter, catalog) = (filter.clone(), self.0.catalog.clone());
         let choose = move |state: &State| {
             let mut entries = catalog.snapshot_of(state).entries.clone();
@@ -46,7 +48,7 @@ impl Engine {
         };
         let (collected, going) = sweep(&self.0.publisher, choose).await?;
         let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };
-        let mut told = HashSet::new();
+        let (mut told, images) = (HashSet::new(), going.len());
         for image in going {
             let names = if image.names.is_empty() { vec![image.target.to_string()] } else { image.names };
             pruned.removed.extend(names.into_iter().map(Removed::Name));
@@ -57,6 +59,7 @@ impl Engine {
         if !pruned.removed.is_empty() {
             self.0.publisher.report(Report::Pruned { reclaimed: pruned.reclaimed });
         }
+        operation.pruned(images, pruned.reclaimed);
         Ok(pruned)
     }
 }

@@ -9,6 +9,7 @@ use super::core::Engine;
 use super::gc::collect::{Sweep, sweep};
 use super::gc::reachable::reachable;
 use super::inspect::lacks_platform;
+use super::operation::{Operation, listed};
 use super::publish::Report;
 use crate::domain::platform::Matcher;
 use crate::domain::{Detail, Digest, Error, ImageName, Kind, Platform, Reference, Result};
@@ -68,6 +69,7 @@ impl Engine {
     }
 
     async fn remove_image(&self, name: &ImageName, force: bool) -> Result<Vec<Removed>> {
+        let operation = Operation::start();
         let name = name.clone();
         let choose = move |state: &State| {
             let image = resolve_target(state, &name)?;
@@ -87,12 +89,17 @@ impl Engine {
             if is_gone {
                 removed.push(Removed::Content(target.clone()));
             }
-            Ok((sweep, Report::Remove { image: target, names, is_gone }, removed))
+            let output = (removed, names.clone(), target.clone(), is_gone);
+            Ok((sweep, Report::Remove { image: target, names, is_gone }, output))
         };
-        sweep(&self.0.publisher, choose).await.map(|(_, removed)| removed)
+        let (_, (removed, names, target, is_gone)) = sweep(&self.0.publisher, choose).await?;
+        operation.done(if is_gone { "removed" } else { "untagged" }, listed(names), &target);
+        Ok(removed)
     }
 
     async fn remove_platform(&self, name: &ImageName, platform: Platform) -> Result<Vec<Removed>> {
+        let operation = Operation::start();
+        let shown = name.text().to_owned();
         let name = name.clone();
         let choose = move |state: &State| {
             let target = resolve_target(state, &name)?.record.target.clone();
@@ -109,6 +116,7 @@ impl Engine {
             Ok((Sweep { candidates: Some(candidates), pruned, ..Sweep::default() }, Report::Nothing, manifest))
         };
         let (collected, manifest) = sweep(&self.0.publisher, choose).await?;
+        operation.done("removed a platform of", shown, &manifest);
         Ok(Some(manifest)
             .filter(|manifest| collected.blobs.contains(manifest))
             .map(Removed::Content)

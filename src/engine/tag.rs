@@ -2,8 +2,9 @@
 
 use super::catalog::resolve::resolve_target;
 use super::core::Engine;
+use super::operation::Operation;
 use super::publish::{Candidate, Content, Origin, Publication, Report};
-use crate::domain::{Error, ImageName, Kind, Result, TagName};
+use crate::domain::{Digest, Error, ImageName, Kind, Result, TagName};
 
 /// How often a tag follows an image that moves while it is decided on.
 const ATTEMPTS: usize = 8;
@@ -18,16 +19,19 @@ impl Engine {
     /// # Errors
     /// `NotFound` where there is no such image; `Denied` where it may not get the name.
     pub async fn tag(&self, image: &ImageName, name: &TagName) -> Result<()> {
+        let operation = Operation::start();
         for _ in 0..ATTEMPTS {
-            if self.try_tag(image, name).await? {
+            if let Some(digest) = self.try_tag(image, name).await? {
+                operation.done("tagged", name.reference().familiar(), &digest);
                 return Ok(());
             }
         }
         Err(Error::new(Kind::Unavailable, format!("image {} is being moved by others: try again", image.text())))
     }
 
-    /// Decides and tags; false where the image moved in between, so that something else was decided on.
-    async fn try_tag(&self, image: &ImageName, name: &TagName) -> Result<bool> {
+    /// Decides and tags. Returns the digest of the image, or `None` where it moved in between, so that something else was
+    /// decided on.
+    async fn try_tag(&self, image: &ImageName, name: &TagName) -> Result<Option<Digest>> {
         let reference = name.reference();
         let (target, evidence) = {
             let state = self.0.catalog.state();
@@ -45,8 +49,9 @@ impl Engine {
             needs: Vec::new(),
             report: Report::Tag { image: digest.clone(), name: reference.clone() },
         };
-        let image = image.clone();
-        let is_same = move |state: &_| Ok(resolve_target(state, &image)?.record.target.digest == digest);
-        self.0.publisher.publish_if(admitted, publication, is_same).await
+        let (image, expected) = (image.clone(), digest.clone());
+        let is_same = move |state: &_| Ok(resolve_target(state, &image)?.record.target.digest == expected);
+        let is_done = self.0.publisher.publish_if(admitted, publication, is_same).await?;
+        Ok(is_done.then_some(digest))
     }
 }

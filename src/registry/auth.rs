@@ -207,7 +207,10 @@ impl Auth {
         let credential = if *own { &self.credential } else { &Login::Anonymous };
         if !*own && self.credential != Login::Anonymous {
             let realm = shown(realm);
-            tracing::warn!(registry.realm = realm, "a token service of another site is asked without the credential");
+            tracing::warn!(
+                registry.realm = realm,
+                "the token service is on another site; asking it without the credential"
+            );
         }
         let mut fields: Vec<(&str, &str)> = Vec::new();
         fields.extend(service.as_deref().map(|service| ("service", service)));

@@ -96,7 +96,7 @@ impl Client {
                 None
             }
             Err(cause) => {
-                tracing::warn!(registry.host = host, error = %cause, "a registry's answer made a request panic");
+                tracing::warn!(registry.host = host, error = %cause, "a panic while asking a registry for a blob; asking again");
                 None
             }
         }

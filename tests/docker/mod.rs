@@ -13,6 +13,7 @@ mod lifecycle;
 mod list;
 mod load;
 mod names;
+mod operations;
 mod parallel;
 mod prune;
 mod pull;

@@ -97,6 +97,20 @@ impl Daemon {
         self.process.log()
     }
 
+    /// The same once it holds a text. The reader of the log may be behind the daemon's answers.
+    #[track_caller]
+    pub fn log_with(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(start.elapsed() < START_LIMIT, "the log never holds {text:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Ends the daemon as `kill -9` does; what it wrote stays.
     #[track_caller]
     pub fn kill(self) -> Place {

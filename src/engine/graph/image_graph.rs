@@ -87,7 +87,7 @@ impl ImageGraph {
             let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(subject, _)| kept(subject));
             if ready.is_empty() {
                 for (subject, _) in rest {
-                    tracing::info!(subject.digest = %subject, "leaving out evidence about an image that is not here");
+                    tracing::info!(subject.digest = %subject, "leaving out a referrer: its subject is not stored");
                 }
                 return;
             }
@@ -170,7 +170,7 @@ impl ImageGraph {
         match source.read(&config.digest, MAX_CONFIG).and_then(|bytes| ConfigSummary::decode(&bytes)) {
             Ok(summary) => self.configs.push((config.digest.clone(), Arc::new(summary))),
             Err(error) => {
-                tracing::info!(content.digest = %config.digest, error = error.chain(), "skipping a configuration")
+                tracing::info!(content.digest = %config.digest, error = error.chain(), "could not read an image's configuration; listing the image without it")
             }
         }
     }

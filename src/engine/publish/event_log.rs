@@ -127,7 +127,7 @@ impl Subscription {
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::info!(missed, "cutting off a subscriber to events that fell behind");
+                    tracing::info!(missed, "a subscriber to events fell too far behind; disconnecting it");
                     return None;
                 }
             }

@@ -50,7 +50,7 @@ impl Loader {
         let fetch = |(at, blob): (usize, Descriptor)| async move {
             match self.fetch(&blob, shown && is_shown(&blob)).await {
                 Err(error) if error.kind() == Kind::NotFound && at >= needed => {
-                    tracing::info!(content.digest = %blob.digest, "the registry lacks a part of an attestation");
+                    tracing::info!(content.digest = %blob.digest, "the registry lacks a blob of an attestation; pulling without it");
                     Ok(None)
                 }
                 result => result,

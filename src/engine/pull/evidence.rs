@@ -55,7 +55,7 @@ impl FetchedEvidence {
     }
 
     fn lacks(&mut self, what: &Digest, error: &Error) {
-        tracing::warn!(content.digest = %what, error = error.chain(), "could not fetch evidence; the pull goes on without it");
+        tracing::warn!(content.digest = %what, error = error.chain(), "could not fetch attestations or signatures; pulling without them");
         self.missing.get_or_insert_with(|| format!("evidence about {what} could not be fetched: {error}"));
     }
 }

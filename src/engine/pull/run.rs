@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::super::catalog::resolve::find_named;
 use super::super::core::{Engine, Inner};
 use super::super::inspect::lacks_platform;
+use super::super::operation::Operation;
 use super::super::publish::{Admitted, Candidate, Evidence, Origin, Report};
 use super::blobs::{FetchedBlob, Loader};
 use super::progress::{BlobState, PullEvent, PullRequest};
@@ -27,10 +29,10 @@ impl Engine {
     pub fn pull(&self, request: PullRequest) -> mpsc::Receiver<PullEvent> {
         let (events, receiver) = mpsc::channel(EVENTS);
         let engine = self.clone();
-        tokio::spawn(async move {
+        let work = async move {
             let told = events.clone();
             // A task of its own: what a hostile registry can make panic takes down nothing else.
-            let work = tokio::spawn(async move { engine.pull_all(request, told).await });
+            let work = tokio::spawn(async move { engine.pull_all(request, told).await }.in_current_span());
             let stop = work.abort_handle();
             let result = tokio::select! {
                 () = events.closed() => return stop.abort(),
@@ -40,7 +42,8 @@ impl Engine {
             if let Err(error) = result {
                 let _ = events.send(PullEvent::Failed(error)).await;
             }
-        });
+        };
+        tokio::spawn(work.in_current_span());
         receiver
     }
 
@@ -64,7 +67,7 @@ impl Engine {
                     let context = format!("error pulling {name}");
                     pull(name).await.map_err(|e| e.context(context))?;
                 }
-                Err(_) => tracing::warn!(image.repository = %name, "the registry lists a tag that is none"),
+                Err(_) => tracing::warn!(image.repository = %name, "ignoring an invalid tag in the registry's list"),
             }
         }
         Ok(())
@@ -73,6 +76,7 @@ impl Engine {
 
 impl Pulling {
     async fn run(mut self, name: Reference) -> Result<()> {
+        let operation = Operation::start();
         let before = find_named(&self.engine.0.catalog.state(), &name).map(|record| record.target.digest.clone());
         let resolved = self.repository.resolve(&name).await?;
         let target = resolved.descriptor;
@@ -119,6 +123,7 @@ impl Pulling {
             false => Vec::new(),
         };
         self.publish(admitted, name.clone(), target, selection, fetched, evidence.referrers, before.as_ref()).await?;
+        operation.done("pulled", name.familiar(), &digest);
         for layer in &layers {
             self.tell_blob(layer, BlobState::Complete).await;
         }

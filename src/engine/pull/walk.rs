@@ -62,7 +62,7 @@ impl Pulling {
                 Ok(document) => add(&mut selection, descriptor, &document),
                 // Copies of an image often leave attestations out; the image is none the worse for it.
                 Err(error) if error.kind() == Kind::NotFound => {
-                    tracing::info!(content.digest = %descriptor.digest, "the registry lacks an attestation manifest");
+                    tracing::info!(content.digest = %descriptor.digest, "the registry lacks an attestation manifest; pulling without it");
                 }
                 Err(error) => return Err(error),
             }

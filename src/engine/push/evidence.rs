@@ -28,14 +28,14 @@ impl Uploader {
             let mut sent = Vec::new();
             for digest in found {
                 if known.len() > MAX_REFERRERS + contents.all_documents().count() {
-                    tracing::warn!(subject.digest = %subject, "leaving out referrers: there are too many");
+                    tracing::warn!(subject.digest = %subject, "too many referrers; the rest is not pushed");
                     break;
                 }
                 known.insert(digest.clone());
                 let Some((descriptor, entry)) = self.describe(&digest).await? else { continue };
                 let parts = Contents::of(&self.engine.0.catalog.state(), lease, &descriptor)?;
                 if parts.lost.is_some() || parts.blobs.iter().any(|blob| !blob.here) {
-                    tracing::info!(content.digest = %digest, "leaving out a referrer that is incomplete");
+                    tracing::info!(content.digest = %digest, "a referrer is incomplete; it is not pushed");
                     continue;
                 }
                 self.send_parts(&parts, &HashMap::new()).await?;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::super::catalog::resolve::find_named;
 use super::super::core::Engine;
+use super::super::operation::Operation;
 use super::super::publish::Report;
 use super::contents::Contents;
 use super::progress::{PushEvent, PushRequest, UploadState};
@@ -25,10 +27,10 @@ impl Engine {
     pub fn push(&self, request: PushRequest) -> mpsc::Receiver<PushEvent> {
         let (events, receiver) = mpsc::channel(EVENTS);
         let engine = self.clone();
-        tokio::spawn(async move {
+        let work = async move {
             let pushing = Pushing { engine, request: Arc::new(request), events: events.clone() };
             // A task of its own: what a hostile registry can make panic takes down nothing else.
-            let work = tokio::spawn(async move { pushing.run().await });
+            let work = tokio::spawn(async move { pushing.run().await }.in_current_span());
             let stop = work.abort_handle();
             let result = tokio::select! {
                 () = events.closed() => return stop.abort(),
@@ -38,7 +40,8 @@ impl Engine {
             if let Err(error) = result {
                 let _ = events.send(PushEvent::Failed(error)).await;
             }
-        });
+        };
+        tokio::spawn(work.in_current_span());
         receiver
     }
 }
@@ -75,6 +78,7 @@ impl Pushing {
     }
 
     async fn push(&self, name: &Reference) -> Result<()> {
+        let operation = Operation::start();
         let lease = Arc::new(self.engine.0.leases.acquire());
         let record = find_named(&self.engine.0.catalog.state(), name);
         let Some(record) = record else {
@@ -111,6 +115,7 @@ impl Pushing {
             self.tell(PushEvent::Instead { index, manifest }).await;
         }
         self.engine.0.publisher.report(Report::Push(name.clone()));
+        operation.done("pushed", name.familiar(), &pushed.digest);
         let tag = name.tag().map(str::to_owned);
         self.tell(PushEvent::Done { tag, digest: pushed.digest, size: pushed.size }).await;
         Ok(())

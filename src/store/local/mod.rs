@@ -91,7 +91,7 @@ fn reconcile(root: &Root, database: &mut Database) -> Result<()> {
     }
     let lost: Vec<Digest> = recorded.into_keys().filter(|digest| !found.contains(digest)).collect();
     for digest in &lost {
-        tracing::warn!(content.digest = %digest, "a recorded blob has no file of its size; dropping its record");
+        tracing::warn!(content.digest = %digest, "the file of a blob is missing or has the wrong size; removing its record: images that need it must be pulled or loaded again");
     }
     if !lost.is_empty() {
         let revision = database.revision()?.next();

@@ -74,7 +74,7 @@ impl Partials {
         match fs::rename(file, self.path(digest)) {
             Ok(()) => drop(kept.insert(digest.clone(), Kept { size, since: SystemTime::now() })),
             Err(error) => {
-                tracing::warn!(content.digest = %digest, %error, "setting a part of a blob aside");
+                tracing::warn!(content.digest = %digest, %error, "could not keep a partial download; the next pull fetches the blob from its start");
                 let _ = files::remove(file);
             }
         }
@@ -121,7 +121,7 @@ impl Partials {
     pub(super) fn making_room<T>(&self, mut write: impl FnMut() -> Result<T>) -> Result<T> {
         match write() {
             Err(error) if error.kind() == crate::domain::Kind::ResourceExhausted && self.clear() > 0 => {
-                tracing::info!("the disk is full: parts of blobs whose download had ended early are gone");
+                tracing::info!("the disk is full; removed all partial downloads");
                 write()
             }
             result => result,
@@ -151,7 +151,7 @@ impl Partials {
     fn remove(&self, kept: &mut HashMap<Digest, Kept>, digest: &Digest) -> u64 {
         let Some(gone) = kept.remove(digest) else { return 0 };
         if let Err(error) = files::remove(&self.path(digest)) {
-            tracing::warn!(content.digest = %digest, error = error.chain(), "removing a part of a blob");
+            tracing::warn!(content.digest = %digest, error = error.chain(), "could not delete a partial download; it takes room until the next start");
         }
         gone.size
     }

@@ -124,7 +124,7 @@ impl Config {
         let file = read_file(path, flags.config_file.is_some())?;
         let settings = flags.settings.clone().or(file).map_err(|both| {
             let (path, both) = (path.display(), both.join(", "));
-            Error::invalid(format!("{path}: set both as a flag and in the configuration file: {both}"))
+            Error::invalid(format!("{path}: set both as a flag and in the configuration file, remove one: {both}"))
         })?;
         Self::new(settings, environment)
     }
@@ -170,7 +170,7 @@ impl LogLevel {
             "fatal" => Self::Fatal,
             _ => {
                 return Err(Error::invalid(format!(
-                    "invalid log level {text:?}: not debug, info, warn, error or fatal"
+                    "invalid log level {text:?}: write debug, info, warn, error or fatal"
                 )));
             }
         })
@@ -183,7 +183,7 @@ fn pull_attestations(text: Option<String>) -> Result<PullAttestations> {
         Some("platform") => Ok(PullAttestations::Platform),
         Some("all") => Ok(PullAttestations::All),
         Some(other) => {
-            Err(Error::invalid(format!("invalid value {other:?} of pull-attestations: not platform or all")))
+            Err(Error::invalid(format!("invalid value {other:?} of pull-attestations: write platform or all")))
         }
     }
 }
@@ -285,7 +285,9 @@ fn socket_group(name: Option<String>, environment: &Environment) -> Result<Optio
     }
     match environment.group(&name) {
         Some(gid) => Ok(Some(SocketGroup { name, gid, required })),
-        None if required => Err(Error::invalid(format!("group {name:?} does not exist"))),
+        None if required => Err(Error::invalid(format!(
+            "group {name:?} does not exist: give --group a group of /etc/group, or \"\" for the daemon's own group"
+        ))),
         None => Ok(None),
     }
 }
@@ -306,7 +308,7 @@ fn normal_mirror(mirror: &MirrorUrl) -> Result<String> {
         return Err(refused("write http://HOST or https://HOST"));
     }
     if mirror.contains(['?', '#']) {
-        return Err(refused("a query or fragment has no meaning here"));
+        return Err(refused("remove its query or fragment"));
     }
     Ok(format!("{}/", mirror.trim_end_matches('/')))
 }

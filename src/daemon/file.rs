@@ -12,6 +12,95 @@ use crate::domain::error::{Error, Result};
 /// More than any configuration needs; what is larger is not one.
 const SIZE_LIMIT: u64 = 1 << 20;
 
+/// Keys that dockerd reads and Loadline has no use for.
+const OF_DOCKERD: &[&str] = &[
+    "allow-direct-routing",
+    "allow-nondistributable-artifacts",
+    "api-cors-header",
+    "authorization-plugins",
+    "bip",
+    "bip6",
+    "bridge",
+    "bridge-accept-fwmark",
+    "builder",
+    "cdi-spec-dirs",
+    "cgroup-parent",
+    "containerd",
+    "containerd-namespace",
+    "containerd-plugins-namespace",
+    "cpu-rt-period",
+    "cpu-rt-runtime",
+    "data-dir",
+    "default-address-pools",
+    "default-cgroupns-mode",
+    "default-gateway",
+    "default-gateway-v6",
+    "default-ipc-mode",
+    "default-network-opts",
+    "default-runtime",
+    "default-shm-size",
+    "default-ulimits",
+    "dns",
+    "dns-opts",
+    "dns-search",
+    "exec-opts",
+    "exec-root",
+    "experimental",
+    "features",
+    "firewall-backend",
+    "fixed-cidr",
+    "fixed-cidr-v6",
+    "graph",
+    "host-gateway-ip",
+    "host-gateway-ips",
+    "http-proxy",
+    "https-proxy",
+    "icc",
+    "init",
+    "init-path",
+    "ip",
+    "ip-forward",
+    "ip-forward-no-drop",
+    "ip-masq",
+    "ip6tables",
+    "iptables",
+    "ipv6",
+    "labels",
+    "live-restore",
+    "log-driver",
+    "log-format",
+    "log-opts",
+    "max-download-attempts",
+    "metrics-addr",
+    "min-api-version",
+    "mtu",
+    "network-control-plane-mtu",
+    "no-new-privileges",
+    "no-proxy",
+    "node-generic-resources",
+    "oom-score-adjust",
+    "pidfile",
+    "proxies",
+    "raw-logs",
+    "rootless",
+    "runtimes",
+    "seccomp-profile",
+    "selinux-enabled",
+    "shutdown-timeout",
+    "storage-driver",
+    "storage-opts",
+    "swarm-default-advertise-addr",
+    "tls",
+    "tlscacert",
+    "tlscert",
+    "tlskey",
+    "tlsverify",
+    "userland-proxy",
+    "userland-proxy-path",
+    "userns-remap",
+    "validate",
+];
+
 /// What the configuration file at a path says: `None` where there is no file.
 ///
 /// # Errors
@@ -43,7 +132,7 @@ pub fn parse(text: &str) -> Result<Settings> {
     }
     // serde reads a struct from a list as well.
     if !text.starts_with('{') {
-        return Err(Error::invalid("not a JSON object"));
+        return Err(Error::invalid("not a JSON object: write {\"key\": value}"));
     }
     let mut unknown = Vec::new();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -54,20 +143,36 @@ pub fn parse(text: &str) -> Result<Settings> {
         read.and_then(|settings| json.end().map(|()| settings)).map_err(|error| match error.classify() {
             Category::Data => match place.path().to_string() {
                 root if root == "." => Error::invalid(error.to_string()),
-                key => Error::invalid(format!("key {key:?}: {error}")),
+                key => Error::invalid(format!("key {key:?}: {}", in_words(&error))),
             },
-            _ => Error::invalid(format!("not a JSON object: {error}")),
+            _ => Error::invalid(format!("not valid JSON: {}", in_words(&error))),
         })?;
     if !unknown.is_empty() {
         unknown.sort();
-        let names: Vec<String> = unknown.iter().map(|key| format!("{key:?}")).collect();
-        return Err(Error::invalid(format!("unknown key: {}", names.join(", "))));
+        return Err(Error::invalid(refused(&unknown)));
     }
     Ok(settings)
 }
 
+/// What serde says, in JSON's words, with what to write where that is plain.
+fn in_words(error: &serde_json::Error) -> String {
+    let text = error.to_string().replace("expected a sequence", "expected a list, such as [\"VALUE\"],");
+    text.replace("trailing comma", "trailing comma (remove the comma before the closing bracket)")
+}
+
+/// Which keys are unknown, and which there are.
+fn refused(unknown: &[String]) -> String {
+    let shown = |key: &String| match OF_DOCKERD.contains(&key.as_str()) {
+        true => format!("{key:?} (dockerd has it, Loadline does not: remove it)"),
+        false => format!("{key:?}"),
+    };
+    let unknown: Vec<String> = unknown.iter().map(shown).collect();
+    let keys: Vec<String> = Settings::keys().collect();
+    format!("unknown key: {}. The keys are {}", unknown.join(", "), keys.join(", "))
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::invalid(format!("{}: {error}", path.display()))
+    Error::invalid(format!("reading the configuration file {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -106,9 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_named() {
+    fn unknown_keys_are_named_and_those_that_exist_are_listed() {
         let error = parse(r#"{"debug": true, "storage-driver": "overlay2", "colour": 1}"#).unwrap_err();
-        assert_eq!(error.public(), r#"unknown key: "colour", "storage-driver""#);
+        let (unknown, keys) = error.public().split_once(". The keys are ").unwrap();
+        let expected = r#"unknown key: "colour", "storage-driver" (dockerd has it, Loadline does not: remove it)"#;
+        assert_eq!(unknown, expected);
+        assert!(keys.starts_with("hosts, data-root, ") && keys.ends_with("pull-attestations"), "{keys}");
+        assert!(OF_DOCKERD.iter().all(|key| Settings::keys().all(|own| own != *key)));
     }
 
     #[test]
@@ -116,17 +225,20 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"hosts": "unix:///a"}"#,
-                r#"key "hosts": invalid type: string "unix:///a", expected a sequence at line 1"#,
+                r#"key "hosts": invalid type: string "unix:///a", expected a list, such as ["VALUE"], at line 1"#,
             ),
             (r#"{"hosts": ["unix:///a", 1]}"#, r#"key "hosts[1]""#),
             (r#"{"max-concurrent-downloads": -1}"#, r#"key "max-concurrent-downloads""#),
             ("{\n \"debug\": \"yes\"\n}", "at line 2 column"),
             (r#"{"debug": "yes"}"#, r#"key "debug""#),
             (r#"{"debug": true, "debug": false}"#, "duplicate field `debug`"),
-            (r#"{"debug": true,}"#, "not a JSON object: trailing comma"),
-            (r#"{"debug": true} x"#, "not a JSON object"),
+            (
+                r#"{"debug": true,}"#,
+                "not valid JSON: trailing comma (remove the comma before the closing bracket) at line 1",
+            ),
+            (r#"{"debug": true} x"#, "not valid JSON: trailing characters"),
             ("[]", "not a JSON object"),
-            ("{", "not a JSON object"),
+            ("{", "not valid JSON: EOF"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.public().contains(expected), "{text}: {error}");

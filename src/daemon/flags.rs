@@ -8,7 +8,7 @@ use super::settings::Settings;
 
 /// What stands on the command line.
 #[derive(Debug, Parser)]
-#[command(name = "loadline", version, about, disable_help_subcommand = true)]
+#[command(name = "loadline", version, about)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,13 +19,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon until SIGTERM or SIGINT
+    #[command(after_help = SERVE_HELP)]
     Serve(Box<Flags>),
-    /// Verify a data root that no daemon uses: content against digests, names against content
+    /// Verify a data root that no daemon uses: blobs against digests, names against blobs
     #[command(after_help = CHECK_HELP)]
     Check(CheckFlags),
     /// Print the OpenAPI document of an API version
     Openapi {
-        /// The version, such as 1.47; the newest where absent
+        /// The version, such as 1.47 [default: the newest]
         #[arg(long, value_name = "VERSION")]
         api_version: Option<String>,
     },
@@ -36,27 +37,27 @@ pub enum Command {
 /// The flags of `check`.
 #[derive(Args, Clone, Debug)]
 pub struct CheckFlags {
-    /// The directory that holds the images [default: that of `serve`]
+    /// Directory of the images [default: that of `serve`]
     #[arg(long, value_name = "DIR")]
     pub data_root: Option<PathBuf>,
 
-    /// The configuration file that names the directory [default: /etc/loadline/daemon.json]
+    /// Configuration file that names the directory [default: /etc/loadline/daemon.json]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
-    /// Put right what can be; without it nothing is written
+    /// Repair what can be repaired; without it, nothing is written
     #[arg(long)]
     pub repair: bool,
 
-    /// Compare sizes only, and do not read blobs
+    /// Compare sizes only; do not read blobs
     #[arg(long, conflicts_with = "deep")]
     pub quick: bool,
 
-    /// Unpack layers as well, and compare them with the diff IDs in their image's configuration
+    /// Also unpack layers and compare them with the diff IDs in the image's configuration
     #[arg(long)]
     pub deep: bool,
 
-    /// How to print what is found
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }
@@ -71,12 +72,18 @@ pub enum Format {
 }
 
 const CHECK_HELP: &str = "\
-Each line is a fault or a leftover (what an interrupted daemon leaves and its next start, or a prune, sees to), its kind,
-what it is about, and what is the matter. A repair removes what is corrupt, so that it can be pulled or loaded again, drops
-records and names that lead to nothing, and takes nothing away that is sound and recorded.
+Each line: fault or leftover, kind, subject, details. Leftovers come from an interrupted daemon; its next start or a prune
+removes them. A repair removes corrupt blobs, so that they can be pulled or loaded again, and drops records and names that
+point at nothing. Intact content that is recorded is never removed.
 
-Exit status: 0 no fault, or none is left; 1 faults are left; 2 the data root could not be checked (it is in use, it is none,
-it cannot be read, or its database is damaged beyond repair).";
+Exit status: 0 no faults, or all repaired; 1 faults remain; 2 the data root could not be checked (it is in use, is not a
+data root, cannot be read, or its database is damaged beyond repair).";
+
+const SERVE_HELP: &str = "\
+Each setting may be given here or in the configuration file, but not in both. To reach the daemon:
+
+  export DOCKER_HOST=unix:///run/loadline.sock    (docker CLI and SDKs)
+  ctr --address /run/loadline.sock content ls     (containerd's client)";
 
 /// The flags of `serve`. A flag that is absent leaves the choice to the configuration file, then to the default.
 #[derive(Args, Clone, Debug, Default)]
@@ -85,7 +92,7 @@ pub struct Flags {
     #[command(flatten)]
     pub settings: Settings,
 
-    /// The configuration file (JSON) [default: /etc/loadline/daemon.json]
+    /// Configuration file, JSON with the keys of daemon.json [default: /etc/loadline/daemon.json]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 }

@@ -51,17 +51,20 @@ impl Socket {
     pub fn bind(path: &Path, group: Option<&SocketGroup>) -> Result<Self> {
         let length = path.as_os_str().len();
         if length > LONGEST_PATH {
-            let text = format!("socket {}: the path has {length} bytes, at most {LONGEST_PATH} work", path.display());
+            let text = format!(
+                "socket {}: the path has {length} bytes, but a Unix socket's may have {LONGEST_PATH} at most: choose a shorter one",
+                path.display()
+            );
             return Err(Error::invalid(text));
         }
         let Some(name) = path.file_name() else {
             return Err(Error::invalid(format!("socket {}: not the path of a file", path.display())));
         };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        make_directories(parent)?;
+        make_directories(parent).map_err(|(directory, error)| not_writable(&directory, path, error))?;
         let beside =
             |suffix: &str| parent.join(OsString::from_vec([b".", name.as_bytes(), suffix.as_bytes()].concat()));
-        let lock = Lock::take(beside(".lock"), path)?;
+        let lock = Lock::take(beside(".lock"), parent, path)?;
         check_replaceable(path)?;
 
         // Named after the lock file's inode: short, and nobody else's while the lock is held.
@@ -79,6 +82,11 @@ impl Socket {
 
         let file = SocketFile { path: path.to_owned(), device_and_inode: (made.dev(), made.ino()), _lock: lock };
         Ok(Self { listener: UnixListener::from(socket), file })
+    }
+
+    /// Where the socket is.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// The listener, in non-blocking mode, and the file, which stays as long as it is kept.
@@ -99,7 +107,7 @@ impl Drop for SocketFile {
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.device_and_inode && found.file_type().is_socket());
         if ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(socket = %self.path.display(), %error, "the socket could not be removed");
+            tracing::warn!(socket = %self.path.display(), %error, "could not remove the socket; the next start replaces it");
         }
     }
 }
@@ -113,7 +121,8 @@ struct Lock {
 }
 
 impl Lock {
-    fn take(path: PathBuf, socket: &Path) -> Result<Self> {
+    /// `parent` is the directory of the lock and of the socket.
+    fn take(path: PathBuf, parent: &Path, socket: &Path) -> Result<Self> {
         loop {
             let nofollow = OFlags::NOFOLLOW.bits() as i32;
             let file = OpenOptions::new()
@@ -123,7 +132,7 @@ impl Lock {
                 .mode(0o600)
                 .custom_flags(nofollow)
                 .open(&path)
-                .map_err(|error| failed("locking", socket, error))?;
+                .map_err(|error| not_writable(parent, socket, error))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(in_use(socket)),
@@ -161,7 +170,10 @@ fn check_replaceable(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {}
         Ok(_) => {
-            let text = format!("socket {}: there is something else than a socket at this path", path.display());
+            let text = format!(
+                "socket {}: there is something else than a socket at this path; remove it or give --host another path",
+                path.display()
+            );
             return Err(Error::invalid(text));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -212,7 +224,8 @@ fn give_to_group(path: &Path, group: Option<&SocketGroup>) -> Result<()> {
                 tracing::debug!(group = group.name, "the socket cannot be given to the default group");
             }
             Err(error) => {
-                let text = format!("giving the socket to group {:?}", group.name);
+                let text =
+                    format!("cannot give the socket to group {:?} (only root and members of it can)", group.name);
                 return Err(Error::new(Kind::PermissionDenied, text).with_cause(error));
             }
         }
@@ -224,14 +237,18 @@ fn give_to_group(path: &Path, group: Option<&SocketGroup>) -> Result<()> {
 
 /// Makes the directories that are missing, such that others may pass through but not list them: the socket's own mode
 /// decides who may use it.
-fn make_directories(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// The directory that cannot be made, with the reason.
+fn make_directories(path: &Path) -> Result<(), (PathBuf, std::io::Error)> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     for directory in missing.into_iter().rev() {
         match DirBuilder::new().mode(0o711).create(directory) {
-            Ok(()) => set_mode(directory, 0o711)?,
+            Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(0o711))
+                .map_err(|error| (directory.to_owned(), error))?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("making the directory of", path, error)),
+            Err(error) => return Err((directory.to_owned(), error)),
         }
     }
     Ok(())
@@ -250,7 +267,19 @@ fn remove_if_there(path: &Path) -> Result<()> {
 }
 
 fn in_use(path: &Path) -> Error {
-    Error::new(Kind::Conflict, format!("socket {} is in use by another process", path.display()))
+    Error::new(
+        Kind::Conflict,
+        format!("socket {} is in use by another process: stop that one, or give --host another path", path.display()),
+    )
+}
+
+/// That a socket cannot be made because of its directory. The cause says why.
+fn not_writable(directory: &Path, socket: &Path, cause: std::io::Error) -> Error {
+    let (directory, socket) = (directory.display(), socket.display());
+    let text = format!(
+        "socket {socket} cannot be made: directory {directory} cannot be used (give --host a path that this user may write to)"
+    );
+    Error::new(Kind::PermissionDenied, text).with_cause(cause)
 }
 
 fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
@@ -284,7 +313,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let first = Socket::bind(&path, None).unwrap();
-        let expected = (Kind::Conflict, format!("socket {} is in use by another process", path.display()));
+        let expected = (Kind::Conflict, in_use(&path).public().to_owned());
         assert_eq!(kind_of(Socket::bind(&path, None).unwrap_err()), expected);
         UnixStream::connect(&path).unwrap();
         drop(first);
@@ -338,7 +367,7 @@ mod tests {
         drop(socket);
         let (kind, text) = kind_of(Socket::bind(&directory.path().join("s".repeat(room + 1)), None).unwrap_err());
         assert_eq!(kind, Kind::InvalidArgument);
-        assert!(text.ends_with("the path has 108 bytes, at most 107 work"), "{text}");
+        assert!(text.contains("the path has 108 bytes, but a Unix socket's may have 107 at most"), "{text}");
     }
 
     #[test]

@@ -4,12 +4,15 @@ pub mod check;
 pub mod config;
 pub mod file;
 pub mod flags;
+mod greeting;
 pub mod listen;
 pub mod mux;
 mod progress;
 pub mod settings;
 pub mod telemetry;
 pub mod wiring;
+
+use std::path::Path;
 
 use rustix::process::{Resource, Rlimit};
 
@@ -44,7 +47,7 @@ impl App {
         .map_err(|error| Error::internal("starting", error))??;
         let engine = wiring::open_engine(&config).await?;
         let mux = wiring::facades(&engine, &config).await?;
-        tracing::info!(data_root = %config.data_root.display(), version = env!("CARGO_PKG_VERSION"), "the data root is open");
+        tracing::info!(data_root = %config.data_root.display(), version = env!("CARGO_PKG_VERSION"), "opened the data root");
         Ok(Self { engine, mux, sockets, limits: Limits { connections, ..Limits::default() } })
     }
 
@@ -56,6 +59,8 @@ impl App {
             // They would never end by themselves, and are no requests to wait for.
             engine.end_streams();
         };
+        let paths: Vec<&Path> = self.sockets.iter().map(Socket::path).collect();
+        greeting::on_terminal(&paths);
         let served = mux::serve(self.sockets, self.mux, self.limits, shutdown).await;
         wiring::close_engine(self.engine).await;
         tracing::info!("stopped");

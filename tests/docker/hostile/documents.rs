@@ -21,34 +21,35 @@ fn layout_naming(media_type: &str, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn documents_that_are_none() {
     let target = Target::start();
-    for (what, bytes) in [
-        ("text", b"hello".to_vec()),
-        ("an array", b"[]".to_vec()),
-        ("nothing", Vec::new()),
-        ("null", b"null".to_vec()),
-        ("no UTF-8", b"{\"mediaType\": \"\xff\xfe\"}".to_vec()),
-        ("an object of nothing", b"{}".to_vec()),
-        ("deep nesting", [b"[".repeat(200_000), b"]".repeat(200_000)].concat()),
-        ("deep nesting inside", [b"{\"a\":".to_vec(), b"{\"a\":".repeat(100_000)].concat()),
-        ("schema 1", br#"{"schemaVersion":1,"fsLayers":[],"name":"a"}"#.to_vec()),
-        ("layers that are none", br#"{"schemaVersion":2,"config":{},"layers":{}}"#.to_vec()),
+    for (what, says, bytes) in [
+        ("text", "invalid manifest", b"hello".to_vec()),
+        ("an array", "invalid manifest", b"[]".to_vec()),
+        ("nothing", "invalid manifest", Vec::new()),
+        ("null", "invalid manifest", b"null".to_vec()),
+        ("no UTF-8", "invalid manifest", b"{\"mediaType\": \"\xff\xfe\"}".to_vec()),
+        ("an object of nothing", "is not of its type", b"{}".to_vec()),
+        ("deep nesting", "invalid manifest", [b"[".repeat(200_000), b"]".repeat(200_000)].concat()),
+        ("deep nesting inside", "invalid manifest", [b"{\"a\":".to_vec(), b"{\"a\":".repeat(100_000)].concat()),
+        ("schema 1", "schema 1 are not supported", br#"{"schemaVersion":1,"fsLayers":[],"name":"a"}"#.to_vec()),
+        ("layers that are none", "invalid manifest", br#"{"schemaVersion":2,"config":{},"layers":{}}"#.to_vec()),
     ] {
-        target.refuses(what, layout_naming(MANIFEST, &bytes), "");
+        target.refuses(what, layout_naming(MANIFEST, &bytes), says);
     }
-    for (what, bytes) in [
-        ("manifests that are none", br#"{"schemaVersion":2,"manifests":7}"#.to_vec()),
-        ("numbers for manifests", br#"{"schemaVersion":2,"manifests":[1,2]}"#.to_vec()),
-        ("both at once", format!(r#"{{"schemaVersion":2,"manifests":[],"layers":[],"config":{{"mediaType":"{CONFIG}","digest":"{}","size":2}}}}"#, Digest::of(b"{}")).into_bytes()),
-        ("a manifest, it says", format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","manifests":[]}}"#).into_bytes()),
+    for (what, says, bytes) in [
+        ("manifests that are none", "invalid manifest", br#"{"schemaVersion":2,"manifests":7}"#.to_vec()),
+        ("numbers for manifests", "invalid manifest", br#"{"schemaVersion":2,"manifests":[1,2]}"#.to_vec()),
+        ("both at once", "a manifest and an index at once", format!(r#"{{"schemaVersion":2,"manifests":[],"layers":[],"config":{{"mediaType":"{CONFIG}","digest":"{}","size":2}}}}"#, Digest::of(b"{}")).into_bytes()),
+        ("a manifest, it says", "its descriptor says", format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","manifests":[]}}"#).into_bytes()),
     ] {
-        target.refuses(what, layout_naming(INDEX, &bytes), "");
+        target.refuses(what, layout_naming(INDEX, &bytes), says);
     }
     for index in ["", "[]", "7", "{", r#"{"manifests":{}}"#, r#"{"manifests":[7]}"#, r#"{"manifests":[{}]}"#] {
         let tar = Tar::default().file("oci-layout", b"{}").file("index.json", index.as_bytes());
-        target.refuses(index, tar.end(), "");
+        target.refuses(&format!("index.json: {index}"), tar.end(), "invalid index.json");
     }
     for manifest in ["", "{}", "7", "[7]", "[{}]", r#"[{"Config":7}]"#, r#"[{"Config":"a","Layers":[7]}]"#] {
-        target.refuses(manifest, Tar::default().file("manifest.json", manifest.as_bytes()).end(), "");
+        let tar = Tar::default().file("manifest.json", manifest.as_bytes());
+        target.refuses(&format!("manifest.json: {manifest}"), tar.end(), "invalid manifest.json");
     }
     target.refuses("a layer for an image", layout_naming(LAYER, b"layer"), "no image");
     target.refuses("an unknown type", layout_naming("text/html", b"<html>"), "no image");
@@ -85,9 +86,9 @@ fn listings_that_fill_the_memory() {
     // Numbers of which each is small as bytes and large in memory.
     let zeroes = format!(r#"{{"manifests":[{}0]}}"#, "0,".repeat(8 << 20));
     let tar = Tar::default().file("oci-layout", b"{}").file("index.json", zeroes.as_bytes()).end();
-    target.refuses("sixteen million numbers", gzip(&tar), "");
+    target.refuses("sixteen million numbers", gzip(&tar), "larger than");
     let tar = Tar::default().file("manifest.json", format!("[{}0]", "0,".repeat(8 << 20)).as_bytes()).end();
-    target.refuses("sixteen million numbers", gzip(&tar), "");
+    target.refuses("sixteen million numbers", gzip(&tar), "larger than");
     target.stays_unharmed();
 }
 

@@ -30,6 +30,7 @@ impl Victim {
 
     #[track_caller]
     fn refuses_of(&self, platform: &str, what: &str, says: &str) {
+        assert!(!says.is_empty(), "{what}: any text would do");
         let path = format!("/images/create?fromImage={}/app:1{platform}", self.registry.host());
         let answer = self.daemon.client().send(&Request::post(&path));
         let text = answer.text().lines().last().unwrap().to_owned();
@@ -87,10 +88,19 @@ fn sizes_that_are_not_those_of_the_content() {
         victim.registry.faults().no_lengths = no_lengths;
         for size in [0, 1, 99_999, 100_001, u64::from(u32::MAX), i64::MAX as u64] {
             victim.put_manifest(config.clone(), &[with(good.clone(), "size", size)]);
-            victim.refuses(&format!("a layer of {size} bytes, {no_lengths}"), "");
+            let says = match (size, no_lengths) {
+                // Nothing is asked for: what is there already is not the content.
+                (0, _) => "does not match its digest",
+                (_, false) => "the registry sends 100000 bytes of",
+                (1 | 99_999, true) => "the registry sends more than its",
+                (_, true) => "bytes early",
+            };
+            victim.refuses(&format!("a layer of {size} bytes, {no_lengths}"), says);
         }
         victim.put_manifest(with(config.clone(), "size", 7), &[]);
-        victim.refuses("a configuration of 7 bytes", "");
+        let says =
+            if no_lengths { "the registry sends more than its 7 bytes" } else { "the registry sends 37 bytes of 7" };
+        victim.refuses("a configuration of 7 bytes", says);
     }
     victim.registry.faults().no_lengths = false;
     let manifest = json!(victim.put_manifest(config, &[good]).json());
@@ -104,11 +114,16 @@ fn sizes_that_are_not_those_of_the_content() {
 fn digests_that_are_none_or_of_something_else() {
     let victim = Victim::start();
     let (config, good) = (victim.config(), victim.layer());
-    for digest in
-        ["sha256:../../../../etc/passwd", "../x", "", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha384:00"]
-    {
+    for (digest, says) in [
+        ("sha256:../../../../etc/passwd", "invalid digest format"),
+        ("../x", "invalid digest format"),
+        ("", "invalid digest format"),
+        ("sha256:", "invalid digest length"),
+        ("md5:d41d8cd98f00b204e9800998ecf8427e", "unsupported digest algorithm"),
+        ("sha384:00", "unsupported digest algorithm"),
+    ] {
         victim.put_manifest(config.clone(), &[with(good.clone(), "digest", digest)]);
-        victim.refuses(digest, "");
+        victim.refuses(digest, says);
     }
     let other = Digest::of(b"other");
     victim.registry.put_blob_as("app", &other, layer(100_000, 1));
@@ -137,10 +152,10 @@ fn documents_that_can_be_read_in_two_ways() {
     let manifest = json!(victim.put_manifest(config.clone(), std::slice::from_ref(&good)).json());
     let platform = |entry: Value| with(entry, "platform", json!({"os": "linux", "architecture": "amd64"}));
     victim.put_index(&[platform(with(manifest.clone(), "mediaType", MediaType::OCI_INDEX.as_str()))]);
-    victim.refuses("a manifest under the type of an index", "");
+    victim.refuses("a manifest under the type of an index", "its descriptor says application/vnd.oci.image.index");
     let inner = json!(victim.put_index(&[platform(manifest)]).json());
     victim.put_index(&[platform(with(inner, "mediaType", MediaType::OCI_MANIFEST.as_str()))]);
-    victim.refuses("an index under the type of a manifest", "");
+    victim.refuses("an index under the type of a manifest", "its descriptor says application/vnd.oci.image.manifest");
     victim.stays_unharmed();
 }
 
@@ -168,12 +183,16 @@ fn json_without_end_or_bottom() {
     let victim = Victim::start();
     let (config, good) = (victim.config(), victim.layer());
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    for (what, body) in [
-        ("depth", format!(r#"{{"schemaVersion":2,"annotations":{}}}"#, deep(1_000_000))),
-        ("length", format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"x":"{}"}}"#, "x".repeat(5 << 20))),
+    for (what, says, body) in [
+        ("depth", "invalid manifest", format!(r#"{{"schemaVersion":2,"annotations":{}}}"#, deep(1_000_000))),
+        (
+            "length",
+            "is larger than",
+            format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"x":"{}"}}"#, "x".repeat(5 << 20)),
+        ),
     ] {
         victim.registry.put_raw_manifest("app", Some("1"), &MediaType::OCI_MANIFEST, body);
-        victim.refuses(what, "");
+        victim.refuses(what, says);
     }
     victim.registry.faults().endless_manifests = true;
     victim.refuses("a manifest without end", "larger than");
@@ -181,13 +200,21 @@ fn json_without_end_or_bottom() {
     victim.registry.faults().endless_errors = true;
     victim.refuses("an error without end", "400");
     *victim.registry.faults() = Default::default();
-    for (what, config) in [
-        ("a configuration without bottom", format!(r#"{{"os":"linux","x":{}}}"#, deep(1_000_000))),
-        ("a configuration that is too large", format!(r#"{{"os":"linux","x":"{}"}}"#, "x".repeat(9 << 20))),
+    for (what, says, config) in [
+        (
+            "a configuration without bottom",
+            "invalid image configuration",
+            format!(r#"{{"os":"linux","x":{}}}"#, deep(1_000_000)),
+        ),
+        (
+            "a configuration that is too large",
+            "is larger than",
+            format!(r#"{{"os":"linux","x":"{}"}}"#, "x".repeat(9 << 20)),
+        ),
     ] {
         let config = json!(victim.registry.put_blob("app", &MediaType::OCI_CONFIG, config).json());
         victim.put_manifest(config, std::slice::from_ref(&good));
-        victim.refuses_of("&platform=linux/amd64", what, "");
+        victim.refuses_of("&platform=linux/amd64", what, says);
     }
     victim.registry.faults().no_lengths = true;
     victim.registry.faults().endless_blobs = true;

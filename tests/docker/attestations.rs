@@ -284,14 +284,16 @@ fn a_statement_that_is_not_json_is_named() {
 }
 
 #[test]
-fn a_statement_nested_deeply_is_an_error_and_no_crash() {
+fn a_statement_nested_deeply_is_shown_as_it_is() {
     let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
     let daemon = attested(|layout, amd64| {
         let statement = layout.statement(PROVENANCE, &deep);
         vec![layout.attestation(amd64, &[statement])]
     });
-    let answer = daemon.client().get(&target(AMD64, "&statement=1"));
-    assert!(answer.status == 200 || answer.status == 500, "{}", answer.status);
+    // A reader that goes down a level of its stack with each level of the document would crash.
+    let answer = daemon.client().get(&target(AMD64, "&statement=1")).expect(200);
+    let deep = String::from_utf8(deep).unwrap();
+    assert!(answer.text().contains(&format!("\"Statement\":{deep}")));
     daemon.client().get("/_ping").expect(200);
 }
 

@@ -115,9 +115,8 @@ fn what_is_not_here_and_what_is_no_digest() {
         "sha256:..%2f..%2f..%2fmetadata.redb",
         "..",
     ] {
-        let answer = read(&client, bad);
-        assert!(answer.status == 400 || answer.status == 404, "{bad}: {}", answer.status);
-        assert!(answer.json()["message"].is_string());
+        let answer = read(&client, bad).expect(400).json();
+        assert!(answer["message"].as_str().unwrap().contains("digest"), "{bad}: {answer}");
     }
     for method in ["POST", "PUT", "DELETE"] {
         assert_eq!(ask(&client, method, &digest, &[]).status, 404, "{method}");
@@ -144,8 +143,7 @@ fn a_blob_whose_file_is_gone_is_an_honest_error() {
     let (daemon, _, digest) = start();
     let file = daemon.data_root().join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap());
     std::fs::remove_file(&file).unwrap();
-    let answer = read(&daemon.client(), &digest);
-    assert!(answer.status == 404 || answer.status == 500, "{}", answer.status);
+    let answer = read(&daemon.client(), &digest).expect(404);
     assert!(answer.json()["message"].as_str().unwrap().contains(&digest));
     // A start after a crash finds out, and says that the image is incomplete.
     let daemon = daemon.crash_and_restart();

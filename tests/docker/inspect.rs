@@ -118,10 +118,17 @@ fn an_ambiguous_prefix_is_said_to_be_one() {
 #[test]
 fn names_that_are_none_are_refused() {
     let daemon = Daemon::start();
-    for name in ["UPPER", "a:b:c", "%20", "-a", "a%00b", "%FF", &"x".repeat(300)] {
-        let answer = daemon.client().get(&format!("/images/{name}/json"));
-        assert!(answer.status == 400 || answer.status == 404, "{name}: {}", answer.status);
-        assert!(answer.json()["message"].is_string());
+    for (name, says) in [
+        ("UPPER", "must be lowercase"),
+        ("a:b:c", "invalid reference format"),
+        ("%20", "cannot be blank"),
+        ("-a", "invalid reference format"),
+        ("a%00b", "control characters"),
+        ("%FF", "not UTF-8"),
+        (&"x".repeat(300), "more than 255 characters"),
+    ] {
+        let answer = daemon.client().get(&format!("/images/{name}/json")).expect(400).json();
+        assert!(answer["message"].as_str().unwrap().contains(says), "{name}: {answer}");
     }
 }
 
@@ -191,8 +198,7 @@ fn an_image_of_which_nothing_is_here_still_shows() {
     let shown = client.get("/images/registry.test/away:1/json?manifests=1").expect(200).json();
     assert_eq!((&shown["Id"], &shown["Manifests"][0]["Available"]), (&json!(digest(&index)), &json!(false)));
     assert_eq!(shown["RepoTags"], json!(["registry.test/away:1"]));
-    let history = client.get("/images/registry.test/away:1/history");
-    assert!(history.status == 200 || history.status == 404, "{}", history.text());
+    assert_eq!(client.get("/images/registry.test/away:1/history").expect(200).json(), json!([]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What clients ask of an engine: who it is, and what it has besides images, which is nothing.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use loadline::api::docker::versions::{NEWEST, NEWEST_TEXT, OLDEST};
@@ -71,11 +71,16 @@ fn versions_out_of_range_are_refused_in_dockers_words() {
     for old in ["1.22", "1.23"] {
         send(&daemon, "GET", &format!("/v{old}/images/json")).expect(200);
     }
-    for nonsense in
-        ["/v1/images/json", "/v1.x/images/json", "/v/images/json", "/1.40/images/json", "/v1.40", "/v2.0/_ping"]
-    {
+    for (nonsense, status) in [
+        ("/v1/images/json", 400),
+        ("/v1.x/images/json", 404),
+        ("/v/images/json", 404),
+        ("/1.40/images/json", 404),
+        ("/v1.40", 404),
+        ("/v2.0/_ping", 400),
+    ] {
         let answer = send(&daemon, "GET", nonsense);
-        assert!(answer.status == 404 || answer.status == 400, "{nonsense}: {}", answer.status);
+        assert_eq!(answer.status, status, "{nonsense}");
     }
 }
 
@@ -277,21 +282,25 @@ fn an_answer_waits_for_a_body_that_nobody_needs() {
 fn hostile_requests_get_an_answer() {
     let daemon = Daemon::start();
     let client = daemon.client();
-    for target in [
-        format!("/images/{}/json", "a/".repeat(2000)),
-        format!("/images/json?filters={}", "x".repeat(8000)),
-        format!("/images/json?filters={}", encode(&"[".repeat(2000))),
-        format!("/images/json?{}", "a=b&".repeat(1000)),
-        "/images/json?manifests=maybe".into(),
-        "/images/json?%FF=%FE".into(),
-        "/images/%00/json".into(),
-        "//images//json".into(),
-        "/images/../../etc/passwd/json".into(),
+    for (target, status) in [
+        (format!("/images/{}/json", "a/".repeat(2000)), 400),
+        (format!("/images/json?filters={}", "x".repeat(8000)), 400),
+        (format!("/images/json?filters={}", encode(&"[".repeat(2000))), 400),
+        (format!("/images/json?{}", "a=b&".repeat(1000)), 200),
+        ("/images/json?manifests=maybe".into(), 200),
+        ("/images/json?%FF=%FE".into(), 200),
+        ("/images/%00/json".into(), 400),
+        ("//images//json".into(), 404),
+        ("/images/../../etc/passwd/json".into(), 400),
     ] {
         let answer = client.get(&target);
-        assert!(answer.status < 500, "{target:.80}: {}", answer.status);
+        assert_eq!(answer.status, status, "{target:.80}");
     }
-    let long = client.raw(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1 << 20)).as_bytes());
-    assert!(long.is_err() || long.unwrap().starts_with(b"HTTP/1.1 4"));
+    // The daemon answers and closes before it has read all of it.
+    let mut stream = client.connect().unwrap();
+    let _ = stream.write_all(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1 << 20)).as_bytes());
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 431"));
     client.get("/_ping").expect(200);
 }

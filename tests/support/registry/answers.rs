@@ -250,8 +250,9 @@ fn blob_answer(faults: &Faults, headers: &HeaderMap, mut bytes: Bytes) -> Respon
                 piece
             }))
         }
-        (_, Some(after)) if after < left => {
-            Body::from_stream(once(rest.slice(..after)).chain(futures_util::stream::pending()))
+        (_, Some(after)) if after < total => {
+            let sent = after.saturating_sub(start.unwrap_or(0));
+            Body::from_stream(once(rest.slice(..sent)).chain(futures_util::stream::pending()))
         }
         _ if faults.no_lengths => Body::from_stream(once(rest)),
         _ => Body::from(rest),

@@ -1,37 +1,86 @@
 use super::*;
 
+/// Lists kinds, and does not compile where one is left out.
+macro_rules! all_kinds {
+    ($($kind:ident),* $(,)?) => {{
+        let _every_kind_is_named = |kind| match kind {
+            $(Kind::$kind => (),)*
+        };
+        [$(Kind::$kind),*]
+    }};
+}
+
+fn all() -> impl Iterator<Item = Kind> {
+    let kinds = all_kinds![
+        InvalidArgument,
+        NotFound,
+        Conflict,
+        PermissionDenied,
+        Denied,
+        Unauthenticated,
+        OutOfRange,
+        NotImplemented,
+        ResourceExhausted,
+        Unavailable,
+        Cancelled,
+        DataLoss,
+        Internal,
+    ];
+    kinds.into_iter()
+}
+
+/// Whether the client can do something about it: send another request, or none.
+fn is_the_clients(kind: Kind) -> bool {
+    match kind {
+        Kind::InvalidArgument
+        | Kind::NotFound
+        | Kind::Conflict
+        | Kind::PermissionDenied
+        | Kind::Denied
+        | Kind::Unauthenticated
+        | Kind::OutOfRange
+        | Kind::Cancelled => true,
+        Kind::NotImplemented | Kind::ResourceExhausted | Kind::Unavailable | Kind::DataLoss | Kind::Internal => false,
+    }
+}
+
 #[test]
-fn a_clients_fault_is_never_a_server_error() {
-    for kind in
-        [Kind::InvalidArgument, Kind::NotFound, Kind::Conflict, Kind::PermissionDenied, Kind::Denied, Kind::Cancelled]
-    {
-        assert!(codes(kind).0.is_client_error(), "{kind:?}");
+fn a_clients_fault_is_never_a_server_error_and_ours_always_is() {
+    for kind in all() {
+        let (status, code) = codes(kind);
+        assert_eq!(status.is_client_error(), is_the_clients(kind), "{kind:?}: {status}");
+        assert_eq!(status.is_server_error(), !is_the_clients(kind), "{kind:?}: {status}");
+        assert!(!matches!(code, Code::Ok | Code::Unknown), "{kind:?}: {code:?}");
     }
-    for kind in [Kind::Internal, Kind::DataLoss, Kind::Unavailable, Kind::ResourceExhausted] {
-        assert!(codes(kind).0.is_server_error(), "{kind:?}");
-    }
+}
+
+#[test]
+fn each_failure_of_the_daemon_has_a_code_of_its_own() {
+    // Denied by a rule or by a registry: a client can do the same about both.
+    let several: Vec<Kind> = all().filter(|kind| *kind != Kind::Denied).collect();
+    let of = |kind: &Kind| several.iter().filter(|other| codes(**other).1 == codes(*kind).1).count();
+    assert!(several.iter().all(|kind| of(kind) == 1), "{several:?}");
 }
 
 #[test]
 fn only_what_a_registry_refuses_to_a_pull_is_hidden() {
-    for kind in [Kind::PermissionDenied, Kind::Unauthenticated] {
-        assert_eq!(docker_status(kind, Origin::Pull), StatusCode::NOT_FOUND);
-        for origin in [Origin::Daemon, Origin::Remote] {
-            assert_eq!(docker_status(kind, origin), codes(kind).0);
-        }
-    }
-    assert_eq!(docker_status(Kind::Unavailable, Origin::Daemon), StatusCode::SERVICE_UNAVAILABLE);
-    for origin in [Origin::Remote, Origin::Pull] {
-        assert_eq!(docker_status(Kind::Unavailable, origin), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(docker_status(Kind::InvalidArgument, origin), StatusCode::BAD_REQUEST);
+    for kind in all() {
+        assert_eq!(docker_status(kind, Origin::Daemon), codes(kind).0, "{kind:?}");
+        let remote = if kind == Kind::Unavailable { StatusCode::INTERNAL_SERVER_ERROR } else { codes(kind).0 };
+        assert_eq!(docker_status(kind, Origin::Remote), remote, "{kind:?}");
+        let hidden = matches!(kind, Kind::PermissionDenied | Kind::Unauthenticated);
+        let pull = if hidden { StatusCode::NOT_FOUND } else { remote };
+        assert_eq!(docker_status(kind, Origin::Pull), pull, "{kind:?}");
     }
 }
 
 #[test]
-fn a_status_carries_the_public_text_only() {
-    let error = Error::internal("reading a blob failed", std::io::Error::other("secret path"));
-    let status = status(error);
-    assert_eq!((status.code(), status.message()), (Code::Internal, "reading a blob failed"));
+fn a_status_carries_the_public_text_and_the_code_of_its_kind_only() {
+    for kind in all() {
+        let error = Error::new(kind, "reading a blob failed").with_cause(std::io::Error::other("secret path"));
+        let status = status(error);
+        assert_eq!((status.code(), status.message()), (codes(kind).1, "reading a blob failed"));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{APP, Said, fixture, is_here, succeed};
 use crate::support::daemon::Daemon;
+use crate::support::skip;
 
 fn curl(daemon: &Daemon, arguments: &[&str]) -> Said {
     let mut command = Command::new("curl");
@@ -23,7 +24,7 @@ fn protocols() -> Vec<&'static str> {
     if version.contains("HTTP2") {
         return vec!["--http1.1", "--http2-prior-knowledge"];
     }
-    eprintln!("skipped: this curl does not speak HTTP/2");
+    skip("a curl that speaks HTTP/2");
     vec!["--http1.1"]
 }
 

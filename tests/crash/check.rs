@@ -394,7 +394,7 @@ fn text_is_for_people_and_a_bar_for_terminals_only() {
     let mut terminal = std::process::Command::new("script");
     let line = format!("{:?} check --data-root {:?}", command.get_program(), root.path());
     let Ok(output) = terminal.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null()).output() else {
-        return eprintln!("skipped: no script(1) here");
+        return crate::support::skip("script(1)");
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("reading blobs [") && text.contains("fault corrupt-blob"), "{text:?}");

@@ -10,12 +10,14 @@ use crate::support::http::Request;
 use crate::support::images::{CONFIG, LAYER, Layout, MANIFEST, config};
 use crate::support::loading::{files, is_whole, loaded, refused, row};
 use crate::support::registry::Registry;
+use crate::support::skip;
 
 /// A file system of its own for a data root, in memory; taken away when dropped.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// `None` where this process may not mount.
+    /// `None` where this process may not mount, and tests may be skipped.
+    #[track_caller]
     fn mount(path: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(path).unwrap();
         let mount = Command::new("mount")
@@ -25,7 +27,7 @@ impl Disk {
         match mount {
             Ok(output) if output.status.success() => Some(Self(path.to_owned())),
             other => {
-                eprintln!("skipped: a file system of a limited size cannot be mounted here: {other:?}");
+                skip(&format!("the right to mount a file system of a limited size: {other:?}"));
                 None
             }
         }

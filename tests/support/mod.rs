@@ -23,6 +23,16 @@ pub fn updates() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
 
+/// Says that a test, or a part of it, is skipped for want of something.
+///
+/// # Panics
+/// Where nothing may be skipped: `LOADLINE_REQUIRE_CLIENTS` is set.
+#[track_caller]
+pub fn skip(missing: &str) {
+    assert!(std::env::var_os("LOADLINE_REQUIRE_CLIENTS").is_none(), "missing: {missing}");
+    eprintln!("skipped for want of {missing}");
+}
+
 /// Every Rust file below a directory of the repository, by its path from the repository's root, sorted.
 pub fn rust_files(directory: &str) -> Vec<String> {
     let mut found = Vec::new();

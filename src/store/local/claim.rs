@@ -113,9 +113,12 @@ fn refused(path: &Path, why: &str, instead: &str) -> Error {
 
 /// That something cannot be read. The cause says why.
 pub(super) fn unreadable(path: &Path, cause: std::io::Error) -> Error {
-    let kind = match cause.kind() {
-        ErrorKind::PermissionDenied => Kind::PermissionDenied,
-        _ => Kind::Internal,
+    let path = path.display();
+    let (kind, text) = match cause.kind() {
+        ErrorKind::PermissionDenied => {
+            (Kind::PermissionDenied, format!("{path} cannot be read (run loadline as a user that may read it)"))
+        }
+        _ => (Kind::Internal, format!("{path} cannot be read")),
     };
-    Error::new(kind, format!("{} cannot be read", path.display())).with_cause(cause)
+    Error::new(kind, text).with_cause(cause)
 }

@@ -6,6 +6,7 @@ mod clients;
 mod containerd;
 mod crash;
 mod docker;
+mod publish;
 mod registry;
 mod roots;
 mod stores;

@@ -62,6 +62,10 @@ pub struct Faults {
     /// Ranges begin where they should not.
     pub wrong_range: bool,
     pub no_referrers: bool,
+    /// Nobody may see referrers.
+    pub closed_referrers: bool,
+    /// Questions for referrers are not answered.
+    pub stall_referrers: bool,
     pub no_mount: bool,
     /// Blobs are taken in pieces only.
     pub no_monolithic: bool,

@@ -190,8 +190,10 @@ impl Pulling {
             state.name(&name.to_string()).is_some() && state.sources(&target.digest).contains(&name.repository())
         };
         if is_known && self.parsed.is_empty() && blobs.is_empty() {
-            self.engine.0.publisher.report(Report::Pull(name));
-            return Ok(());
+            let told = Report::Pull(name.clone());
+            if self.engine.0.publisher.confirm(name.to_string(), target.digest.clone(), told).await? {
+                return Ok(());
+            }
         }
         let (lease, documents) = (self.lease.clone(), std::mem::take(&mut self.documents.fetched));
         let needed = selection.blobs.into_iter().take(selection.needed).map(|blob| blob.digest);

@@ -30,6 +30,9 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     if sends_content && shared.faults.lock().stall_uploads {
         return std::future::pending().await;
     }
+    if parts.uri.path().contains("/referrers/") && shared.faults.lock().stall_referrers {
+        return std::future::pending().await;
+    }
     let read = tokio::spawn(async move { body.collect().await.map(|body| body.to_bytes()).unwrap_or_default() });
     let body = read.await.unwrap_or_default();
     let response = respond(&shared, &parts, body);
@@ -99,6 +102,9 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
         return page(faults, &path, &query, tags, |tags| json!({"name": repository, "tags": tags}), "application/json");
     }
     if let Some((repository, subject)) = pieces("/referrers/") {
+        if faults.closed_referrers {
+            return error(StatusCode::FORBIDDEN, "DENIED", "referrers are not for you");
+        }
         if faults.no_referrers {
             return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path");
         }

@@ -61,6 +61,13 @@ fn the_documents_say_what_clients_need() {
         let at = format!("1.{}", record.minor);
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{at}");
         assert_eq!(document["info"]["version"], at.as_str());
+        for member in ["/info/contact/name", "/info/license/name", "/externalDocs/url"] {
+            assert!(document.pointer(member).is_some_and(Value::is_string), "{at}: no {member}");
+        }
+        let described = text(&at, &document["info"], "description");
+        for word in ["Unix socket", &format!("/v{at}/"), "X-Registry-Auth", "x-itemSchema", "x-loadline-refused"] {
+            assert!(described.contains(word), "{at}: nothing is said of {word}");
+        }
         let mut identifiers = BTreeSet::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
@@ -129,17 +136,30 @@ fn bodies_are_whole(at: &str, operation: &Value) {
         for (kind, media) in content.as_object().into_iter().flatten() {
             let at = format!("{at} {place} {kind}");
             assert!(media["schema"].is_object(), "{at} has no schema");
-            let binary = media["schema"]["format"] == "binary";
-            assert!(binary || !media["example"].is_null(), "{at} has no example");
+            let archive = kind == "application/x-tar" || kind == "application/octet-stream";
+            assert!(archive || !media["example"].is_null(), "{at} has no example");
+            let stream = ["application/jsonl", "application/x-ndjson", "application/json-seq"].contains(&kind.as_str());
+            assert_eq!(
+                media["x-itemSchema"]["$ref"].is_string(),
+                stream,
+                "{at}: a stream shows the schema of its objects"
+            );
+            assert!(!stream || media["schema"]["format"] == "binary", "{at}: generated clients would parse the stream");
         }
     }
 }
 
-/// Holds that a schema and all its properties are described.
+/// Holds that a schema and all its properties are described, and that texts are shown by example.
 fn schema_is_whole(at: &str, schema: &Value) {
     text(at, schema, "description");
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         text(&format!("{at}.{name}"), property, "description");
+        let kind = &property["type"];
+        let is =
+            |wanted: &str| kind == wanted || kind.as_array().is_some_and(|all| all.iter().any(|one| one == wanted));
+        let texts = is("string") || is("array") && property["items"]["type"] == "string";
+        assert!(!texts || property.get("example").is_some(), "{at}.{name} has no example");
+        assert!(property.get("propertyNames").is_none(), "{at}.{name}: all names are texts");
     }
     let required = schema["required"].as_array().into_iter().flatten();
     for name in required.map(|name| name.as_str().unwrap()) {

@@ -16,6 +16,7 @@ mod typescript_sdk;
 
 use std::process::{Command, Output};
 
+use loadline::api::docker::versions::NEWEST_TEXT;
 use serde_json::json;
 
 use crate::support::daemon::Daemon;
@@ -84,6 +85,12 @@ fn registry() -> Registry {
     let registry = Registry::start();
     registry.faults().token_user = Some((USER.into(), PASSWORD.into()));
     registry
+}
+
+/// Tells a program that uses a generated client what it loads, and where it pushes to and pulls from.
+fn transfers(command: &mut Command, registry: &Registry) {
+    command.env("NEWEST_API", NEWEST_TEXT).env("ARCHIVE", fixture());
+    command.env("REGISTRY", registry.host()).env("USERNAME", USER).env("PASSWORD", PASSWORD);
 }
 
 /// An index that knows two images, whatever is searched for.

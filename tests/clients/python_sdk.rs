@@ -2,13 +2,11 @@
 
 use std::process::Command;
 
-use loadline::api::docker::versions::NEWEST_TEXT;
-
-use super::{APP, generated, is_here, start, succeed};
+use super::{APP, generated, is_here, registry, start, succeed, transfers};
 use crate::support::repository;
 
 #[test]
-fn a_generated_client_reads_images_and_what_is_attested() {
+fn a_generated_client_reads_transfers_and_follows_images() {
     if !is_here(Command::new("python3").args(["-c", "import openapi_python_client"])) {
         return;
     }
@@ -20,10 +18,10 @@ fn a_generated_client_reads_images_and_what_is_attested() {
     generate.arg(repository("tests/clients/scripts/python_sdk.yml")).arg("--output-path");
     succeed(generate.arg(directory.path().join("loadline_client")));
 
-    let daemon = start();
+    let (daemon, registry) = (start(), registry());
     let mut command = Command::new("python3");
     command.arg(repository("tests/clients/scripts/python_sdk.py")).arg(daemon.socket()).arg(APP);
     command.env("PYTHONPATH", directory.path()).env("PYTHONDONTWRITEBYTECODE", "1");
-    command.env("NEWEST_API", NEWEST_TEXT);
+    transfers(&mut command, &registry);
     assert_eq!(succeed(&mut command).out, "done\n");
 }

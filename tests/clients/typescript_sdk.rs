@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use loadline::api::docker::versions::NEWEST_TEXT;
-
-use super::{APP, generated, is_here, start, succeed};
+use super::{APP, generated, is_here, registry, start, succeed, transfers};
 use crate::support::repository;
 
 /// Prints the directory that holds the packages.
@@ -14,7 +12,7 @@ for (const name of ['openapi-fetch', 'openapi-typescript', 'undici']) require.re
 process.stdout.write(dirname(dirname(require.resolve('typescript/package.json'))));";
 
 #[test]
-fn a_program_with_generated_types_reads_images_and_what_is_attested() {
+fn a_program_with_generated_types_reads_transfers_and_follows_images() {
     if !is_here(Command::new("node").args(["-e", PACKAGES])) {
         return;
     }
@@ -32,8 +30,8 @@ fn a_program_with_generated_types_reads_images_and_what_is_attested() {
     succeed(generate.arg(repository("openapi/engine.json")).arg("--output").arg(at("engine.d.ts")));
     succeed(Command::new(packages.join(".bin/tsc")).arg("--project").arg(directory.path()));
 
-    let daemon = start();
+    let (daemon, registry) = (start(), registry());
     let mut command = Command::new("node");
-    command.env("NEWEST_API", NEWEST_TEXT);
+    transfers(&mut command, &registry);
     assert_eq!(succeed(command.arg(at("typescript_sdk.js")).arg(daemon.socket()).arg(APP)).out, "done\n");
 }

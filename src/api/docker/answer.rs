@@ -46,10 +46,10 @@ impl IntoResponse for Failure {
     }
 }
 
-/// What every failed request answers.
+/// The body of all failed requests.
 #[derive(Serialize, ToSchema)]
 pub struct ErrorResponse<'a> {
-    /// What went wrong, for people.
+    /// A description of the failure.
     #[schema(example = "No such image: app:latest")]
     pub message: &'a str,
 }

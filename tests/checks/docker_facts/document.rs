@@ -33,7 +33,13 @@ impl Document {
             let required = parameter["required"].as_bool().unwrap_or(false);
             all.insert(name, Property { kind: self.kind(&parameter["schema"]), required });
         }
-        self.walk(&operation["responses"]["200"]["content"]["application/json"]["schema"], "", &[], &mut all);
+        let content = &operation["responses"]["200"]["content"];
+        // Of a stream, the objects are what the table describes.
+        let schema = match content.get("application/x-ndjson") {
+            Some(stream) => &stream["x-itemSchema"],
+            None => &content["application/json"]["schema"],
+        };
+        self.walk(schema, "", &[], &mut all);
         Some(all)
     }
 

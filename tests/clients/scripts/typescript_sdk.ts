@@ -2,6 +2,7 @@
 // Arguments: socket, the name of the image.
 import assert from "node:assert";
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import createClient from "openapi-fetch";
 import { Agent } from "undici";
 import type { components, paths } from "./engine.js";
@@ -24,6 +25,23 @@ function only<T>(all: readonly T[]): T {
   const [first, ...rest] = all;
   assert.ok(first !== undefined && rest.length === 0, JSON.stringify(all));
   return first;
+}
+
+/** The objects of a stream, as they arrive. */
+async function* lines<T>(answer: { data?: ReadableStream<Uint8Array> | null; error?: Schemas["ErrorResponse"]; response: Response }) {
+  const decoder = new TextDecoder();
+  let buffered = "";
+  for await (const piece of data(answer) as ReadableStream<Uint8Array>) {
+    const whole = (buffered + decoder.decode(piece, { stream: true })).split("\n");
+    buffered = whole.pop() ?? "";
+    for (const line of whole) yield JSON.parse(line) as T;
+  }
+}
+
+async function all<T>(lines: AsyncIterable<T>): Promise<T[]> {
+  const collected: T[] = [];
+  for await (const line of lines) collected.push(line);
+  return collected;
 }
 
 // The daemon.
@@ -92,6 +110,46 @@ assert.equal(tag.response.status, 201);
 assert.equal(data(await client.GET("/images/{name}/json", { params: { path: copy } })).Id, image.Id);
 const removed = data(await client.DELETE("/images/{name}", { params: { path: copy } }));
 assert.deepEqual(removed, [{ Untagged: copy.name }]);
+
+// A load, a push and a pull, with the events that tell of them as they happen.
+const registry = process.env.REGISTRY ?? "";
+const credentials = (password: string) => {
+  const auth: Schemas["AuthConfig"] = { username: process.env.USERNAME ?? "", password, serveraddress: registry };
+  return { "X-Registry-Auth": Buffer.from(JSON.stringify(auth)).toString("base64url") };
+};
+const header = credentials(process.env.PASSWORD ?? "");
+const happening = { query: { filters: JSON.stringify({ event: ["load", "push", "pull"] }) } };
+const events = lines<Schemas["EventMessage"]>(await client.GET("/events", { params: happening, parseAs: "stream" }));
+/** Waits for an event; the test's limit of time is the limit. */
+const happens = async (action: string) => {
+  for (let event; event?.Action !== action; ) event = (await events.next()).value as Schemas["EventMessage"] | undefined;
+};
+const archive = await readFile(process.env.ARCHIVE ?? "");
+const load = await client.POST("/images/load", {
+  // Bytes are text in the types of this generator.
+  body: archive as unknown as string,
+  bodySerializer: (body) => body,
+  headers: { "Content-Type": "application/x-tar" },
+  parseAs: "stream",
+});
+const loaded = await all(lines<Schemas["LoadMessage"]>(load));
+assert.ok(loaded.some((line) => line.stream === `Loaded image: ${name}\n`), JSON.stringify(loaded));
+await happens("load");
+const there = `${registry}/generated/typescript`;
+await client.POST("/images/{name}/tag", { params: { path, query: { repo: there, tag: "1" } } });
+const toPush = { path: { name: there }, query: { tag: "1" }, header };
+const pushed = await all(lines<Schemas["TransferMessage"]>(await client.POST("/images/{name}/push", { params: toPush, parseAs: "stream" })));
+assert.ok(pushed.at(-1)?.status?.startsWith(`1: digest: ${image.Id}`), JSON.stringify(pushed));
+await happens("push");
+await client.DELETE("/images/{name}", { params: { path: { name: `${there}:1` } } });
+const toPull = { fromImage: there, tag: "1" };
+const pull = await client.POST("/images/create", { params: { query: toPull, header }, parseAs: "stream" });
+const pulled = await all(lines<Schemas["TransferMessage"]>(pull));
+assert.equal(pulled.at(-1)?.status, `Status: Downloaded newer image for ${there}:1`);
+await happens("pull");
+const denied = await client.POST("/images/create", { params: { query: toPull, header: credentials("wrong") }, parseAs: "stream" });
+assert.deepEqual([denied.response.status, typeof denied.error?.message], [404, "string"]);
+await events.return(undefined);
 
 // What fails says why, in a form that the compiler knows.
 const absent = await client.GET("/images/{name}/json", { params: { path: copy } });

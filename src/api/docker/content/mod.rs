@@ -25,8 +25,8 @@ const CHUNK: usize = 256 << 10;
 
 /// Read a blob
 ///
-/// Any blob of any image by its digest: indexes, manifests, configurations, layers, statements. A blob never changes, so
-/// its digest is its entity tag.
+/// Returns any blob of any image by its digest: an index, manifest, configuration, layer or statement. A blob never changes,
+/// so its digest is its entity tag.
 #[utoipa::path(
     get,
     path = "/content/{digest}",
@@ -36,10 +36,10 @@ const CHUNK: usize = 256 << 10;
     params(
         ("digest" = String, Path, description = "The blob's digest",
             example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
-        ("Range" = Option<String>, Header, description = "The bytes to read; one range", example = "bytes=0-1023"),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has",
+        ("Range" = Option<String>, Header, description = "The range of bytes to read; only a single range is supported", example = "bytes=0-1023"),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of the content that the client already has",
             example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
-        ("If-Range" = Option<String>, Header, description = "The entity tag that the range is of",
+        ("If-Range" = Option<String>, Header, description = "The entity tag that the range applies to",
             example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
     ),
     responses(
@@ -48,20 +48,20 @@ const CHUNK: usize = 256 << 10;
             ("ETag" = String, description = "The digest in quotes"),
             ("Accept-Ranges" = String, description = "Always `bytes`")
         )),
-        (status = 206, description = "The range of the blob", body = inline(Binary), content_type = "application/octet-stream", headers(
+        (status = 206, description = "The requested range of the blob", body = inline(Binary), content_type = "application/octet-stream", headers(
             ("Docker-Content-Digest" = String, description = "The blob's digest"),
             ("ETag" = String, description = "The digest in quotes"),
-            ("Content-Range" = String, description = "Which bytes these are, and of how many")
+            ("Content-Range" = String, description = "The range of the returned bytes, and the size of the blob")
         )),
-        (status = 304, description = "The client has the blob", headers(
+        (status = 304, description = "The client already has the blob", headers(
             ("ETag" = String, description = "The digest in quotes")
         )),
         (status = 400, description = "The digest is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid digest format"})),
-        (status = 404, description = "There is no such blob", body = ErrorResponse<'static>,
+        (status = 404, description = "No such blob", body = ErrorResponse<'static>,
             example = json!({"message": "content sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22: not found"})),
-        (status = 416, description = "The blob has no such range", body = ErrorResponse<'static>,
-            headers(("Content-Range" = String, description = "How many bytes there are")),
+        (status = 416, description = "The range lies outside of the blob", body = ErrorResponse<'static>,
+            headers(("Content-Range" = String, description = "The size of the blob")),
             example = json!({"message": "the blob has no such range"})),
     ),
 )]
@@ -99,9 +99,9 @@ pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, he
     Ok(response)
 }
 
-/// Ask for a blob
+/// Check whether a blob exists
 ///
-/// What reading the blob would answer, without the blob.
+/// The same headers as reading the blob, without the body.
 #[utoipa::path(
     head,
     path = "/content/{digest}",
@@ -111,20 +111,20 @@ pub async fn content_read(State(app): State<App>, Path(digest): Path<String>, he
     params(
         ("digest" = String, Path, description = "The blob's digest",
             example = "sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22"),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the client has",
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of the content that the client already has",
             example = "\"sha256:249cb66545e572444e01ded950671f232997896bb46c2cd3bba3aa3d93885e22\""),
     ),
     responses(
-        (status = 200, description = "The blob is here; `Content-Length` is its size", headers(
+        (status = 200, description = "The blob exists; `Content-Length` is its size", headers(
             ("Docker-Content-Digest" = String, description = "The blob's digest"),
             ("ETag" = String, description = "The digest in quotes"),
             ("Accept-Ranges" = String, description = "Always `bytes`")
         )),
-        (status = 304, description = "The client has the blob", headers(
+        (status = 304, description = "The client already has the blob", headers(
             ("ETag" = String, description = "The digest in quotes")
         )),
         (status = 400, description = "The digest is malformed"),
-        (status = 404, description = "There is no such blob"),
+        (status = 404, description = "No such blob"),
     ),
 )]
 pub async fn content_head(State(app): State<App>, Path(digest): Path<String>, headers: HeaderMap) -> Answer {

@@ -20,21 +20,21 @@ const CHUNK: usize = 256 << 10;
 
 /// List the attestations of an image
 ///
-/// The in-toto statements about one platform of an image, in the order of its attestation manifests. An image that has
-/// none answers an empty list.
+/// The in-toto statements about one platform of an image, in the order of its attestation manifests. The list is empty if
+/// there are none.
 #[utoipa::path(
     get,
     path = "/images/{name}/attestations",
     operation_id = "ImageAttestations",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name, or an ID or its beginning", example = "registry.example/team/app:1.0"),
+        ("name" = String, Path, description = "An image name, a digest, or an image ID or the beginning of one", example = "registry.example/team/app:1.0"),
         ("platform" = Option<Vec<String>>, Query,
-            description = "The platform that the statements are about, as a JSON object; that of the host if not set. One value at most.",
+            description = "The platform that the statements are about, as a JSON object; by default that of the host. At most one value.",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
-        ("type" = Option<Vec<String>>, Query, description = "Predicate types to list; all if not set",
+        ("type" = Option<Vec<String>>, Query, description = "Predicate types to list; by default all",
             example = json!(["https://slsa.dev/provenance/v1"])),
-        ("statement" = Option<bool>, Query, description = "Whether to give the statements themselves"),
+        ("statement" = Option<bool>, Query, description = "Include the statements themselves"),
     ),
     responses(
         (status = 200, description = "The statements", body = Vec<AttestationStatement<'static>>, example = json!([{
@@ -46,9 +46,9 @@ const CHUNK: usize = 256 << 10;
             },
             "PredicateType": "https://slsa.dev/provenance/v1",
         }])),
-        (status = 400, description = "The name or the platform is malformed, or there are several platforms",
+        (status = 400, description = "The name or the platform is malformed, or more than one platform is given",
             body = ErrorResponse<'static>, example = json!({"message": "only one platform value is currently supported"})),
-        (status = 404, description = "There is no such image, it is not for that platform, or a statement is not here",
+        (status = 404, description = "No such image, the image lacks the platform, or a statement is not present locally",
             body = ErrorResponse<'static>, example = json!({"message": "No such image: app:latest"})),
         (status = 500, description = "The daemon failed, or a statement is not valid JSON", body = ErrorResponse<'static>,
             example = json!({"message":

@@ -23,48 +23,53 @@ const SHORT_ID: usize = 12;
 
 /// Pull or import an image
 ///
-/// With `fromImage`, an image is pulled: the answer is a stream of JSON objects, the layers' progress, then the image's
-/// digest and whether it is new. With `fromSrc`, a root file system becomes an image of one layer: the last object has its
-/// digest. What fails before anything is told has a status of its own; what fails later says so in the last line. Both end
-/// when the client hangs up.
+/// With `fromImage`, an image is pulled from its registry: the stream reports the progress of each layer, then the image's
+/// digest and whether the image is new. With `fromSrc`, a root file system is imported as an image of one layer: the last
+/// line has its digest. A failure before the first line is answered with a status of its own; a later one is reported in
+/// the last line. Closing the connection cancels the operation.
 #[utoipa::path(
     post,
     path = "/images/create",
     operation_id = "ImageCreate",
     tag = "Image",
     params(
-        ("fromImage" = Option<String>, Query, description = "The name of the image, which may have a tag or a digest",
+        ("fromImage" = Option<String>, Query, description = "The name of the image to pull, with an optional tag or digest",
             example = "registry.example/team/app"),
         ("tag" = Option<String>, Query,
-            description = "A tag or a digest; where neither this nor the name has one, all tags are pulled. The tag of an \
-                imported image: `latest` if not set", example = "1.0"),
-        ("platform" = Option<String>, Query, description = "The platform to pull, or of what is imported: \
-            `os[/arch[/variant]]`; the host's if not set", example = "linux/arm64"),
-        ("fromSrc" = Option<String>, Query, description = "Where to import from: `-` is the body, all else an http or https URL",
+            description = "The tag or digest to pull; all tags are pulled if neither this nor `fromImage` has one. For an \
+                import, the tag of the new image, by default `latest`", example = "1.0"),
+        ("platform" = Option<String>, Query, description = "The platform to pull, or the platform of the \
+            imported image, as `os[/arch[/variant]]`; by default that of the host", example = "linux/arm64"),
+        ("fromSrc" = Option<String>, Query, description = "Where to import from: `-` for the request body, or an http or https URL",
             example = "-"),
-        ("repo" = Option<String>, Query, description = "The repository of an imported image; it has no name if not set",
+        ("repo" = Option<String>, Query, description = "The repository of the imported image; without it the image has no name",
             example = "team/base"),
-        ("message" = Option<String>, Query, description = "What the history of an imported image says",
+        ("message" = Option<String>, Query, description = "The comment in the history of the imported image",
             example = "Imported from the base system"),
         ("changes" = Option<Vec<String>>, Query,
-            description = "Dockerfile instructions for an imported image: `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, \
+            description = "Dockerfile instructions to apply to the imported image: `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, \
                 `LABEL`, `ONBUILD`, `STOPSIGNAL`, `USER`, `VOLUME`, `WORKDIR`",
             example = json!(["CMD [\"/bin/sh\"]", "ENV DEBUG=true"])),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+        ("X-Registry-Auth" = Option<String>, Header, description = "Registry credentials: a JSON object (`AuthConfig`), base64url-encoded",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     request_body(content = inline(Option<Binary>), content_type = "application/x-tar",
-        description = "What `fromSrc=-` imports: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
+        description = "The root file system to import with `fromSrc=-`: a tar archive, plain or compressed with gzip, zstd, xz or bzip2"),
     responses(
-        (status = 200, description = "How it goes", body = TransferMessage<'static>,
-            example = json!({"status": "Downloading", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"})),
-        (status = 400, description = "The name, the platform, a change or the archive is malformed", body = ErrorResponse<'static>,
+        (status = 200, description = "Progress messages, one JSON object per line",
+            body = Vec<TransferMessage<'static>>, content_type = "application/x-ndjson", example = json!([
+                {"status": "Pulling from team/app", "id": "1.0"},
+                {"status": "Downloading", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"},
+                {"status": "Status: Downloaded newer image for registry.example/team/app:1.0"},
+            ])),
+        (status = 400, description = "The name, the platform, an instruction or the archive is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid reference format"})),
-        (status = 401, description = "The server to import from wants a credential, which it is not given", body = ErrorResponse<'static>,
+        (status = 401, description = "The server to import from requires credentials; Loadline sends none", body = ErrorResponse<'static>,
             example = json!({"message": "failed to GET https://files.example/rootfs.tar with status 401 Unauthorized: "})),
-        (status = 403, description = "The name is reserved", body = ErrorResponse<'static>,
+        (status = 403, body = ErrorResponse<'static>,
+            description = "The name is reserved, an admission rule denies the image, or the server to import from denies access",
             example = json!({"message": "'scratch' is a reserved name"})),
-        (status = 404, description = "The registry has no such image, or does not show it to the client", body = ErrorResponse<'static>,
+        (status = 404, description = "The registry has no such image, or denies access to it", body = ErrorResponse<'static>,
             example = json!({"message": "manifest unknown: manifest unknown"})),
     ),
 )]

@@ -9,17 +9,17 @@ use crate::api::docker::query::Query;
 use crate::api::docker::render::history::ImageHistoryResponseItem;
 use crate::domain::ImageName;
 
-/// Show the steps that made an image
+/// Show the history of an image
 ///
-/// Newest step first. Where a step made a layer, its packed size is told.
+/// The build steps, newest first, each with the compressed size of its layer.
 #[utoipa::path(
     get,
     path = "/images/{name}/history",
     operation_id = "ImageHistory",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name, or an ID or its beginning", example = "registry.example/team/app:1.0"),
-        ("platform" = Option<String>, Query, description = "The platform to show, as a JSON object; that of the host if not set",
+        ("name" = String, Path, description = "An image name, a digest, or an image ID or the beginning of one", example = "registry.example/team/app:1.0"),
+        ("platform" = Option<String>, Query, description = "The platform to show, as a JSON object; by default that of the host",
             example = json!("{\"os\":\"linux\",\"architecture\":\"arm64\"}")),
     ),
     responses(
@@ -33,7 +33,7 @@ use crate::domain::ImageName;
         }])),
         (status = 400, description = "The name or the platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "both OS and Architecture must be provided"})),
-        (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image, or the image lacks the platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]

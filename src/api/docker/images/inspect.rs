@@ -10,18 +10,18 @@ use crate::api::docker::render::detail::ImageInspect;
 use crate::api::docker::versions::Form;
 use crate::domain::{Error, ImageName};
 
-/// Show one image
+/// Inspect an image
 ///
-/// Of an image for several platforms, what is shown is that of the platform that fits the host best, or of the one that
-/// is asked for.
+/// For an image with several platforms, the details are those of the requested platform, or else of the one that matches the
+/// host best.
 #[utoipa::path(
     get,
     path = "/images/{name}/json",
     operation_id = "ImageInspect",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name, or an ID or its beginning", example = "registry.example/team/app:1.0"),
-        ("manifests" = Option<bool>, Query, description = "Whether to list the image's manifests: its platforms and attestations"),
+        ("name" = String, Path, description = "An image name, a digest, or an image ID or the beginning of one", example = "registry.example/team/app:1.0"),
+        ("manifests" = Option<bool>, Query, description = "Include the manifests of the image: its platforms and attestations"),
         ("platform" = Option<String>, Query,
             description = "The platform to show, as a JSON object; cannot be combined with `manifests`",
             example = json!("{\"os\":\"linux\",\"architecture\":\"arm64\"}")),
@@ -40,10 +40,10 @@ use crate::domain::{Error, ImageName};
             "RootFS": {"Type": "layers", "Layers": ["sha256:574cc6587cfcacce046835c1eada18bc9e9d5c98572dbccffc68962295f6edbe"]},
             "Metadata": {"LastTagTime": "2026-11-20T18:32:44.572843485Z"},
         })),
-        (status = 400, description = "The name or the platform is malformed, or the parameters contradict each other",
+        (status = 400, description = "The name or the platform is malformed, or the parameters conflict",
             body = ErrorResponse<'static>,
             example = json!({"message": "conflicting options: manifests and platform options cannot both be set"})),
-        (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image, or the image lacks the platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]

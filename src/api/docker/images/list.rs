@@ -31,22 +31,22 @@ const WAITING: usize = 2;
 
 /// List images
 ///
-/// Newest first. With `manifests`, what each platform of an image holds and who attested it is listed too.
+/// Newest first. With `manifests`, the platforms of each image and their attestations are listed as well.
 #[utoipa::path(
     get,
     path = "/images/json",
     operation_id = "ImageList",
     tag = "Image",
     params(
-        ("all" = Option<bool>, Query, description = "Accepted; every image is listed anyway"),
+        ("all" = Option<bool>, Query, description = "Accepted for compatibility; all images are listed in either case"),
         ("filters" = Option<String>, Query,
-            description = "What to list, as a JSON object of lists: `reference`, `label`, `label!`, `dangling`, `before`, `since`, `until`",
+            description = "Filters, as a JSON object that maps names to lists of values: `reference`, `label`, `label!`, `dangling`, `before`, `since`, `until`",
             example = json!("{\"reference\":[\"registry.example/*/*\"]}")),
-        ("filter" = Option<String>, Query, description = "A name to list, which may have wildcards", example = "registry.example/*/*"),
-        ("shared-size" = Option<bool>, Query, description = "Whether to tell how much of each image's content others use too"),
-        ("digests" = Option<bool>, Query, description = "Accepted; digests are shown anyway"),
-        ("manifests" = Option<bool>, Query, description = "Whether to list the images' manifests: their platforms and attestations"),
-        ("identity" = Option<bool>, Query, description = "Whether to show where the images come from; needs `manifests`"),
+        ("filter" = Option<String>, Query, description = "Only images with this name, which may contain wildcards", example = "registry.example/*/*"),
+        ("shared-size" = Option<bool>, Query, description = "Include the size of the content that each image shares with others"),
+        ("digests" = Option<bool>, Query, description = "Accepted for compatibility; digests are listed in either case"),
+        ("manifests" = Option<bool>, Query, description = "Include the manifests of each image: its platforms and attestations"),
+        ("identity" = Option<bool>, Query, description = "Include where the images were pulled from; requires `manifests`"),
     ),
     responses(
         (status = 200, description = "The images", body = Vec<ImageSummary<'static>>, example = json!([{
@@ -60,9 +60,9 @@ const WAITING: usize = 2;
             "SharedSize": -1,
             "Size": 3041652,
         }])),
-        (status = 400, description = "A filter is malformed, or the parameters contradict each other", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed, or the parameters conflict", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
-        (status = 404, description = "There is no image that `before` or `since` names", body = ErrorResponse<'static>,
+        (status = 404, description = "The image that `before` or `since` names does not exist", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]

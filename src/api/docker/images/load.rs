@@ -22,23 +22,26 @@ use crate::engine::{LoadEvent, LoadOptions};
 
 /// Load images from an archive
 ///
-/// The body is an OCI image layout or what `docker save` writes, as a tar archive: plain, or compressed with gzip, zstd, xz or
-/// bzip2. The answer is a stream of JSON objects, one for each image. A load that fails answers 200 and says so in its last
-/// line.
+/// The body is a tar archive of an OCI image layout, or one that `docker save` has written, plain or compressed with gzip,
+/// zstd, xz or bzip2. The stream has one line for each loaded image. A load that fails answers 200 and reports the failure in
+/// the last line.
 #[utoipa::path(
     post,
     path = "/images/load",
     operation_id = "ImageLoad",
     tag = "Image",
     params(
-        ("quiet" = Option<bool>, Query, description = "Accepted; only the names of loaded images are told anyway"),
-        ("platform" = Option<Vec<String>>, Query, description = "The platforms to load, each as a JSON object; all if not set",
+        ("quiet" = Option<bool>, Query, description = "Accepted for compatibility; no progress is reported in either case"),
+        ("platform" = Option<Vec<String>>, Query, description = "The platforms to load, each as a JSON object; by default all",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     request_body(content = inline(Binary), content_type = "application/x-tar", description = "The archive"),
     responses(
-        (status = 200, description = "What was loaded, or why nothing was", body = LoadMessage<'static>,
-            example = json!({"stream": "Loaded image: registry.example/team/app:1.0\n"})),
+        (status = 200, description = "The loaded images, or the failure, one JSON object per line",
+            body = Vec<LoadMessage<'static>>, content_type = "application/x-ndjson", example = json!([
+                {"stream": "Loaded image: registry.example/team/app:1.0\n"},
+                {"stream": "Loaded image: registry.example/team/base:1.0\n"},
+            ])),
         (status = 400, description = "A platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "both OS and Architecture must be provided"})),
     ),

@@ -11,8 +11,8 @@ use crate::api::docker::render::removed::ImagePruneResponse;
 
 /// Remove unused images
 ///
-/// Images without a name go, or with the filter `dangling=false` all images: there are no containers that could use one.
-/// What a running pull, load or read uses stays.
+/// Removes images without a name, or with the filter `dangling=false` all images, as no container uses any. Content that a
+/// running operation uses is kept.
 #[utoipa::path(
     post,
     path = "/images/prune",
@@ -20,7 +20,7 @@ use crate::api::docker::render::removed::ImagePruneResponse;
     tag = "Image",
     params(
         ("filters" = Option<String>, Query,
-            description = "What to remove, as a JSON object of lists: `dangling`, `label`, `label!`, `until`",
+            description = "Filters, as a JSON object that maps names to lists of values: `dangling`, `label`, `label!`, `until`",
             example = json!("{\"dangling\":[\"false\"],\"until\":[\"24h\"]}")),
     ),
     responses(
@@ -31,7 +31,7 @@ use crate::api::docker::render::removed::ImagePruneResponse;
             ],
             "SpaceReclaimed": 3041652,
         })),
-        (status = 400, description = "A filter is malformed", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     ),
 )]

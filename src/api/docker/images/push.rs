@@ -21,28 +21,33 @@ const SHORT_ID: usize = 12;
 
 /// Push an image
 ///
-/// The answer is a stream of JSON objects: the layers' progress, then for each tag its digest. The whole image is pushed,
-/// with every platform and attestation. Where content of it is neither here nor in the registry, one platform is pushed in
-/// its place, and a line says so under `aux`. What fails says so in the last line. A push ends when the client hangs up.
+/// The stream reports the progress of each layer, then the digest of each tag. The whole image is pushed, with all
+/// platforms and attestations. If some of its content is neither stored locally nor in the registry, a single platform is
+/// pushed instead, and the member `aux` of a line reports that. A failure is reported in the last line. Closing the
+/// connection cancels the push.
 #[utoipa::path(
     post,
     path = "/images/{name}/push",
     operation_id = "ImagePush",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name with its registry, which may have a tag", example = "registry.example/team/app"),
+        ("name" = String, Path, description = "The name of the image with its registry, and an optional tag", example = "registry.example/team/app"),
         ("tag" = Option<String>, Query,
-            description = "The tag to push; where neither this nor the name has one, all tags are pushed", example = "1.0"),
-        ("platform" = Option<String>, Query, description = "The one platform to push, as a JSON object; the whole image if not set",
+            description = "The tag to push; all tags of the repository are pushed if neither this nor the name has one", example = "1.0"),
+        ("platform" = Option<String>, Query, description = "The only platform to push, as a JSON object; by default the whole image",
             example = "{\"os\":\"linux\",\"architecture\":\"arm64\"}"),
         ("referrers" = Option<bool>, Query, extensions(("x-loadline-extension" = json!(true))),
-            description = "Whether signatures and attestations go along that have the image as their subject"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+            description = "Also push the signatures and attestations that have the image as their subject"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "Registry credentials: a JSON object (`AuthConfig`), base64url-encoded",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
-        (status = 200, description = "How the push goes", body = TransferMessage<'static>,
-            example = json!({"status": "Pushing", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"})),
+        (status = 200, description = "Progress messages, one JSON object per line",
+            body = Vec<TransferMessage<'static>>, content_type = "application/x-ndjson", example = json!([
+                {"status": "Pushing", "progressDetail": {"current": 524288, "total": 1064328}, "id": "f2f97cca978b"},
+                {"status":
+                    "1.0: digest: sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7 size: 2385"},
+            ])),
         (status = 400, description = "The name, the tag or the platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid reference format"})),
     ),

@@ -12,19 +12,19 @@ use crate::engine::RemoveOptions;
 
 /// Remove an image
 ///
-/// A name is taken away; with its last name the image goes, and all content that no other image uses. With `platforms`,
-/// only the content of those platforms goes: the image and its names stay, and so do the attestations.
+/// Removes a name. Removing the last name of an image also removes the image and all content that no other image uses. With
+/// `platforms`, only the content of those platforms is removed: the image, its names and the attestations stay.
 #[utoipa::path(
     delete,
     path = "/images/{name}",
     operation_id = "ImageDelete",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name, or an ID or its beginning", example = "registry.example/team/app:1.0"),
-        ("force" = Option<bool>, Query, description = "Remove an image by its ID although it has several names, or content of platforms"),
-        ("noprune" = Option<bool>, Query, description = "Accepted; images have no parents that could be removed along"),
+        ("name" = String, Path, description = "An image name, a digest, or an image ID or the beginning of one", example = "registry.example/team/app:1.0"),
+        ("force" = Option<bool>, Query, description = "Remove an image by its ID even if it has several names; required with `platforms`"),
+        ("noprune" = Option<bool>, Query, description = "Accepted for compatibility; images have no parents to remove"),
         ("platforms" = Option<Vec<String>>, Query,
-            description = "Platforms whose content to remove, each as a JSON object; the whole image if not set",
+            description = "Platforms whose content to remove, each as a JSON object; by default the whole image",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     responses(
@@ -32,11 +32,11 @@ use crate::engine::RemoveOptions;
             {"Untagged": "registry.example/team/app:1.0"},
             {"Deleted": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"},
         ])),
-        (status = 400, description = "The name or a platform is malformed, or platforms are to go without force",
+        (status = 400, description = "The name or a platform is malformed, or `platforms` is used without `force`",
             body = ErrorResponse<'static>, example = json!({"message": "image name cannot be blank"})),
-        (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image, or the image lacks the platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
-        (status = 409, description = "The image has several names, or only the one platform", body = ErrorResponse<'static>,
+        (status = 409, description = "The image has several names, or has only the one platform", body = ErrorResponse<'static>,
             example = json!({"message":
                 "conflict: unable to delete 52a3f31150ff (must be forced) - image is referenced in multiple repositories"})),
     ),

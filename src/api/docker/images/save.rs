@@ -18,8 +18,8 @@ use crate::engine::SaveOptions;
 
 /// Save an image
 ///
-/// An OCI image layout in a tar archive that readers of docker-archives read as well: the image with its attestations and
-/// referrers, as far as they are here. Where a platform is missing, the image's index is trimmed to what is here.
+/// The archive is an OCI image layout in a tar file that readers of docker-archive also accept. It holds the image with the
+/// attestations and referrers that are present locally. If a platform is missing, the saved index lists only those present.
 #[utoipa::path(
     get,
     path = "/images/{name}/get",
@@ -27,16 +27,16 @@ use crate::engine::SaveOptions;
     tag = "Image",
     params(
         ("name" = String, Path,
-            description = "A name, or an ID or its beginning; without a tag, every image of the repository is saved",
+            description = "An image name, a digest, or an image ID or the beginning of one; a name without a tag saves all images of the repository",
             example = "registry.example/team/app:1.0"),
-        ("platform" = Option<Vec<String>>, Query, description = "The platforms to save, each as a JSON object; all if not set",
+        ("platform" = Option<Vec<String>>, Query, description = "The platforms to save, each as a JSON object; by default all",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     responses(
         (status = 200, description = "The archive", body = inline(Binary), content_type = "application/x-tar"),
         (status = 400, description = "The name or a platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "both OS and Architecture must be provided"})),
-        (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image, or the image lacks the platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]
@@ -46,23 +46,23 @@ pub async fn image_get(State(app): State<App>, Form(shape): Form, Path(name): Pa
 
 /// Save images
 ///
-/// The same archive of several images; what they share is in it once.
+/// Saves several images in one archive. Content that they share is stored once.
 #[utoipa::path(
     get,
     path = "/images/get",
     operation_id = "ImageGetAll",
     tag = "Image",
     params(
-        ("names" = Option<Vec<String>>, Query, description = "Names or IDs of the images; one at least",
+        ("names" = Option<Vec<String>>, Query, description = "Names or IDs of the images; at least one",
             example = json!(["registry.example/team/app:1.0"])),
-        ("platform" = Option<Vec<String>>, Query, description = "The platforms to save, each as a JSON object; all if not set",
+        ("platform" = Option<Vec<String>>, Query, description = "The platforms to save, each as a JSON object; by default all",
             example = json!(["{\"os\":\"linux\",\"architecture\":\"arm64\"}"])),
     ),
     responses(
         (status = 200, description = "The archive", body = inline(Binary), content_type = "application/x-tar"),
-        (status = 400, description = "No image is named, or a name or a platform is malformed", body = ErrorResponse<'static>,
+        (status = 400, description = "No image is named, or a name or platform is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "no image to save is named"})),
-        (status = 404, description = "There is no such image, or it is not for that platform", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image, or the image lacks the platform", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]

@@ -19,26 +19,28 @@ const MOST: u32 = 100;
 /// The beginning of the names of headers that are passed on.
 const PASSED: &str = "x-meta-";
 
-/// A repository that was found.
+/// A repository that matches a search.
 #[derive(Serialize, ToSchema)]
 #[schema(title = "ImageSearchResponseItem")]
 pub struct ImageSearchResponseItem<'a> {
-    /// How many like it.
+    /// The number of stars.
     star_count: i64,
-    /// Whether Docker publishes it.
+    /// Whether it is a Docker Official Image.
     is_official: bool,
-    /// The repository.
+    /// The name of the repository.
     #[schema(example = "team/app")]
     name: &'a str,
-    /// Always false; indexes no longer know.
+    /// Always false; registries no longer report it.
+    #[schema(deprecated)]
     is_automated: bool,
-    /// What it is, for people.
+    /// A short description of the repository.
+    #[schema(example = "The team's application")]
     description: &'a str,
 }
 
-/// Search an index for repositories
+/// Search for repositories
 ///
-/// Docker Hub is asked, or the registry whose host the term begins with.
+/// Searches Docker Hub, or the registry whose host the term begins with.
 #[utoipa::path(
     get,
     path = "/images/search",
@@ -46,23 +48,23 @@ pub struct ImageSearchResponseItem<'a> {
     tag = "Image",
     params(
         ("term" = String, Query, description = "What to search for", example = "team/app"),
-        ("limit" = Option<i32>, Query, description = "The most repositories to answer, 1 to 100; 25 if not set", example = 10),
+        ("limit" = Option<i32>, Query, description = "The maximum number of results, 1 to 100; by default 25", example = 10),
         ("filters" = Option<String>, Query,
-            description = "What to leave out, as a JSON object of lists of texts: `is-official` (`true` or `false`), `stars` (the \
-                fewest), `is-automated` (of `true`, there is nothing)",
+            description = "Filters, as a JSON object that maps names to lists of values: `is-official` (`true` or `false`), `stars` \
+                (the minimum), `is-automated` (`true` matches nothing)",
             example = "{\"stars\":[\"3\"]}"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+        ("X-Registry-Auth" = Option<String>, Header, description = "Registry credentials: a JSON object (`AuthConfig`), base64url-encoded",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
-        (status = 200, description = "What was found", body = Vec<ImageSearchResponseItem<'static>>,
+        (status = 200, description = "The matching repositories", body = Vec<ImageSearchResponseItem<'static>>,
             example = json!([{"star_count": 12, "is_official": false, "name": "team/app", "is_automated": false,
                 "description": "An app"}])),
-        (status = 400, description = "The term, the limit or a filter is malformed", body = ErrorResponse<'static>,
+        (status = 400, description = "The term is missing, or the limit or a filter is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "limit 101 is outside the range of [1, 100]"})),
-        (status = 401, description = "The index does not answer this client", body = ErrorResponse<'static>,
+        (status = 401, description = "The registry requires credentials", body = ErrorResponse<'static>,
             example = json!({"message": "index.docker.io answered 401 Unauthorized to a search"})),
-        (status = 404, description = "The registry cannot be searched", body = ErrorResponse<'static>,
+        (status = 404, description = "The registry does not support search", body = ErrorResponse<'static>,
             example = json!({"message": "registry.example answered 404 Not Found to a search; not every registry can be searched"})),
     ),
 )]

@@ -10,24 +10,24 @@ use crate::api::docker::app::App;
 use crate::api::docker::query::Query;
 use crate::domain::{Error, ImageName, Reference, Result, TagName};
 
-/// Give an image a further name
+/// Tag an image
 ///
-/// A name that another image has is taken from it.
+/// Adds a name to an image. If another image has that name, the name moves.
 #[utoipa::path(
     post,
     path = "/images/{name}/tag",
     operation_id = "ImageTag",
     tag = "Image",
     params(
-        ("name" = String, Path, description = "A name, or an ID or its beginning", example = "registry.example/team/app:1.0"),
-        ("repo" = Option<String>, Query, description = "The repository of the new name; must be set", example = "someuser/someimage"),
-        ("tag" = Option<String>, Query, description = "The tag of the new name; `latest` if not set", example = "newest"),
+        ("name" = String, Path, description = "An image name, a digest, or an image ID or the beginning of one", example = "registry.example/team/app:1.0"),
+        ("repo" = Option<String>, Query, description = "The repository of the new name (required)", example = "someuser/someimage"),
+        ("tag" = Option<String>, Query, description = "The tag of the new name, by default `latest`", example = "newest"),
     ),
     responses(
-        (status = 201, description = "The image has the name"),
-        (status = 400, description = "A name is malformed, or there is no new one", body = ErrorResponse<'static>,
+        (status = 201, description = "The image has the new name"),
+        (status = 400, description = "A name is malformed, or `repo` is missing", body = ErrorResponse<'static>,
             example = json!({"message": "invalid tag format"})),
-        (status = 404, description = "There is no such image", body = ErrorResponse<'static>,
+        (status = 404, description = "No such image", body = ErrorResponse<'static>,
             example = json!({"message": "No such image: app:latest"})),
     ),
 )]

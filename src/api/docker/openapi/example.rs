@@ -60,6 +60,9 @@ fn neutral(schema: &Value, schemas: &Value) -> Value {
         return Value::Null;
     }
     let schema = resolved(schema, schemas);
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
     match schema["type"].as_str() {
         Some("string") => json!(""),
         Some("integer") => json!(0),

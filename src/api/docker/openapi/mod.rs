@@ -1,13 +1,16 @@
 //! The OpenAPI documents: the newest is generated from the code, each older one follows from the next newer.
 
 mod example;
+mod failures;
 mod parameters;
+mod streams;
 
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::route::Route;
 use super::routes::{self, Documents};
+use super::unsupported;
 use super::versions::document::Document;
 use super::versions::retired::retire;
 use super::versions::{self, NEWEST, OLDEST, RECORDS};
@@ -15,23 +18,30 @@ use super::versions::{self, NEWEST, OLDEST, RECORDS};
 /// Marks what Docker's API does not have.
 const EXTENSION: &str = "x-loadline-extension";
 
+/// What a reader of the document needs to know before any operation.
+const DESCRIPTION: &str = include_str!("description.md");
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Loadline",
-        description = "A Docker-compatible API for images, and for who attested them. What is marked `x-loadline-extension` \
-            is not part of Docker's API.",
+        description = "",
+        contact(name = "Loadline maintainers"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    external_docs(
+        url = "https://docs.docker.com/reference/api/engine/",
+        description = "Docker Engine API, whose image operations Loadline serves",
     ),
     tags(
         (name = "Image", description = "Images, their platforms and their attestations"),
-        (name = "Content", description = "Blobs"),
-        (name = "Distribution", description = "Images in their registries"),
-        (name = "System", description = "The daemon"),
-        (name = "Container", description = "Containers, of which there are none"),
-        (name = "Volume", description = "Volumes, of which there are none"),
-        (name = "Network", description = "Networks, of which there are none"),
-        (name = "Plugin", description = "Plugins, of which there are none"),
+        (name = "Content", description = "Blobs by digest"),
+        (name = "Distribution", description = "Images in a registry"),
+        (name = "System", description = "The daemon and its host"),
+        (name = "Container", description = "Always empty: Loadline does not run containers"),
+        (name = "Volume", description = "Always empty: Loadline does not manage volumes"),
+        (name = "Network", description = "Always empty: Loadline does not manage networks"),
+        (name = "Plugin", description = "Always empty: Loadline does not run plugins"),
     ),
 )]
 struct Head;
@@ -60,6 +70,9 @@ pub fn document(minor: u8) -> Value {
         let schemas = document["components"]["schemas"].clone();
         example::fit_all(&mut document["paths"], &schemas);
     }
+    streams::describe(&mut document);
+    let version = format!("1.{minor}");
+    document["info"]["description"] = json!(DESCRIPTION.trim_end().replace("{version}", &version));
     document
 }
 
@@ -69,33 +82,24 @@ fn complete() -> Value {
     // A document of texts and maps always serialises.
     let mut complete = serde_json::to_value(complete).unwrap_or_else(|_| json!({}));
     unwrap_lines(&mut complete);
+    let digest = complete["components"]["schemas"]["Digest"].clone();
     let operations =
         complete["paths"].as_object_mut().into_iter().flatten().filter_map(|(_, path)| path.as_object_mut());
     for (method, operation) in operations.flatten() {
-        add_failure(method, operation);
-        parameters::complete(operation);
+        failures::document(method, operation);
+        parameters::complete(operation, &digest);
         example::share(operation);
     }
     raise_descriptions(&mut complete["components"]["schemas"]);
+    drop_property_names(&mut complete["components"]["schemas"]);
+    complete["x-loadline-refused"] = unsupported::refused();
+    // Go has one name space for the values of all enumerations, and `image` is a kind of manifest too.
+    complete["components"]["schemas"]["UsageType"]["x-enum-varnames"] =
+        json!(["USAGE_CONTAINER", "USAGE_IMAGE", "USAGE_VOLUME", "USAGE_BUILD_CACHE"]);
     complete["components"]["schemas"]["StatementDescriptor"][EXTENSION] = json!(true);
     let info = &mut complete["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"];
     info["example"] = super::system::info::example();
     complete
-}
-
-/// Any operation can fail through the daemon's fault.
-fn add_failure(method: &str, operation: &mut Value) {
-    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
-    responses.entry("500").or_insert_with(|| {
-        let mut failure = json!({"description": "The daemon failed"});
-        if method != "head" {
-            failure["content"] = json!({"application/json": {
-                "schema": {"$ref": "#/components/schemas/ErrorResponse"},
-                "example": {"message": "the daemon failed to answer the request"},
-            }});
-        }
-        failure
-    });
 }
 
 /// Describes a property that may be null itself, where utoipa describes the one of its types that is not `null`.
@@ -108,6 +112,20 @@ fn raise_descriptions(schemas: &mut Value) {
         if let Some(description) = raised {
             property["description"] = description;
         }
+    }
+}
+
+/// Takes away what says of an object that its names are texts, as all names are.
+fn drop_property_names(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("propertyNames").is_some_and(|names| *names == json!({"type": "string"})) {
+                members.remove("propertyNames");
+            }
+            members.values_mut().for_each(drop_property_names);
+        }
+        Value::Array(members) => members.iter_mut().for_each(drop_property_names),
+        _ => {}
     }
 }
 

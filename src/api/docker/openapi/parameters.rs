@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 /// Flags for which not to be set means something else than false.
 const THREE_WAY: [&str; 1] = ["verbose"];
 
-/// Completes the parameters of an operation and its body.
-pub(super) fn complete(operation: &mut Value) {
+/// Completes the parameters of an operation and its body; `digest` is the schema of digests.
+pub(super) fn complete(operation: &mut Value, digest: &Value) {
     // A pull names its platform as people do, all else as JSON.
     let of_pull = operation["operationId"] == "ImageCreate";
     let bodies = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut).into_iter().flatten();
@@ -17,6 +17,10 @@ pub(super) fn complete(operation: &mut Value) {
         never_null(schema);
         if schema["type"] == "boolean" && !THREE_WAY.contains(&name.as_str()) {
             schema["default"] = json!(false);
+        }
+        if name == "digest" {
+            // Not by a reference, which some generators do not follow in a parameter.
+            schema["pattern"] = digest["pattern"].clone();
         }
         let content = match name.as_str() {
             "filters" => {

@@ -80,3 +80,58 @@ fn older_documents_lack_what_came_later() {
     assert!(parameters(24).contains("\"filter\"") && !parameters(25).contains("\"filter\""));
     assert!(parameters(47).contains("\"manifests\"") && !parameters(46).contains("\"manifests\""));
 }
+
+#[test]
+fn streams_are_bytes_with_the_schema_of_their_objects_beside() {
+    let stream = |minor, pointer: &str, media: &str| {
+        document(minor).pointer(&format!("/paths/{pointer}/responses/200/content"))?.get(media).cloned()
+    };
+    for minor in [OLDEST, 51, 52, NEWEST] {
+        for (operation, schema) in [
+            ("~1images~1create/post", "TransferMessage"),
+            ("~1images~1{name}~1push/post", "TransferMessage"),
+            ("~1images~1load/post", "LoadMessage"),
+            ("~1events/get", "EventMessage"),
+        ] {
+            let media = stream(minor, operation, "application/x-ndjson").unwrap();
+            assert_eq!(media["schema"], json!({"type": "string", "format": "binary"}), "1.{minor} {operation}");
+            assert_eq!(media["x-itemSchema"]["$ref"], format!("#/components/schemas/{schema}"));
+            let lines: Vec<&str> = media["example"].as_str().unwrap().lines().collect();
+            assert!(lines.len() > 1 && lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+            assert!(stream(minor, operation, "application/json").is_none(), "1.{minor} {operation}");
+        }
+        let sequence = stream(minor, "~1events/get", "application/json-seq");
+        assert_eq!(sequence.is_some(), minor >= 52);
+        assert!(sequence.is_none_or(|media| media["example"].as_str().unwrap().starts_with('\u{1e}')));
+    }
+    // Events had their action and their object twice.
+    let example = stream(OLDEST, "~1events/get", "application/x-ndjson").unwrap()["example"].to_string();
+    assert!(example.contains("status"), "{example}");
+}
+
+#[test]
+fn operations_that_are_only_refused_are_named_with_their_status() {
+    let refused = &document(NEWEST)["x-loadline-refused"];
+    for (status, operation) in [("404", "GET /containers/{name}/json"), ("501", "POST /build"), ("503", "GET /swarm")] {
+        assert!(refused[status].as_array().unwrap().contains(&json!(operation)), "{operation}");
+    }
+    let named: usize = refused.as_object().unwrap().values().map(|all| all.as_array().unwrap().len()).sum();
+    assert_eq!(named, routes::routes().len() - routes::documented().len());
+}
+
+#[test]
+fn digests_and_versions_have_patterns() {
+    let document = document(NEWEST);
+    let reference = |schema: &str, property: &str| {
+        document["components"]["schemas"][schema]["properties"][property]["$ref"].clone()
+    };
+    for (schema, property) in [("OCIDescriptor", "digest"), ("ImageSummary", "Id"), ("AttestationData", "For")] {
+        assert_eq!(reference(schema, property), "#/components/schemas/Digest", "{schema}.{property}");
+    }
+    assert_eq!(reference("SystemVersion", "ApiVersion"), "#/components/schemas/ApiVersion");
+    for name in ["Digest", "ImageReference", "ApiVersion"] {
+        assert!(document["components"]["schemas"][name]["pattern"].is_string(), "{name}");
+    }
+    let parameter = &document["paths"]["/content/{digest}"]["get"]["parameters"][0]["schema"];
+    assert_eq!(parameter["pattern"], document["components"]["schemas"]["Digest"]["pattern"]);
+}

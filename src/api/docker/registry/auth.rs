@@ -11,58 +11,58 @@ use crate::api::docker::app::App;
 use crate::domain::Error;
 use crate::engine::Credential;
 
-/// What opens a registry, and which one.
+/// Registry credentials.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "the credential is read by its own type; this documents it")]
 pub struct AuthConfig {
-    /// Who logs in.
+    /// The user name.
     #[schema(nullable = false, example = "someuser")]
     username: Option<String>,
-    /// The user's password, or a token that stands for it.
+    /// The password, or an access token.
     #[schema(nullable = false, format = Password, example = "secret")]
     password: Option<String>,
     /// Not used.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, deprecated, example = "someuser@example.com")]
     email: Option<String>,
-    /// The registry: a host with or without port, or a URL; Docker Hub if not set.
+    /// The registry: a host with an optional port, or a URL; by default Docker Hub.
     #[schema(nullable = false, example = "registry.example:5000")]
     serveraddress: Option<String>,
-    /// A token that an earlier login gave, in place of the password.
-    #[schema(nullable = false)]
+    /// An identity token from an earlier login, in place of the password.
+    #[schema(nullable = false, example = "dGhlIHRva2Vu")]
     identitytoken: Option<String>,
 }
 
-/// What a registry said to a login.
+/// The result of a login.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthResponse<'a> {
-    /// For people.
+    /// A message to show.
     #[schema(example = "Login Succeeded")]
     status: &'static str,
-    /// What to use from now on in place of the password; absent where the registry gives no such token.
+    /// A token to use instead of the password from now on; absent if the registry issued none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "dGhlIHRva2Vu")]
     identity_token: Option<&'a str>,
 }
 
-/// Check a credential
+/// Check registry credentials
 ///
-/// Asks a registry whether it accepts a user and a password. Nothing is kept.
+/// Checks with the registry whether it accepts the credentials. They are not stored.
 #[utoipa::path(
     post,
     path = "/auth",
     operation_id = "SystemAuth",
     tag = "System",
-    request_body(content = AuthConfig, description = "The credential",
+    request_body(content = AuthConfig, description = "The credentials",
         example = json!({"username": "someuser", "password": "secret", "serveraddress": "registry.example:5000"})),
     responses(
-        (status = 200, description = "The registry accepts it", body = AuthResponse<'static>,
+        (status = 200, description = "The registry accepts the credentials", body = AuthResponse<'static>,
             example = json!({"Status": "Login Succeeded"})),
-        (status = 400, description = "The body is malformed", body = ErrorResponse<'static>,
+        (status = 400, description = "The body is not a JSON object", body = ErrorResponse<'static>,
             example = json!({"message": "the body is no JSON object"})),
-        (status = 401, description = "The registry does not accept it", body = ErrorResponse<'static>,
+        (status = 401, description = "The registry rejects the credentials", body = ErrorResponse<'static>,
             example = json!({"message": "unauthorized: incorrect username or password"})),
-        (status = 403, description = "The registry sends the daemon where it must not go", body = ErrorResponse<'static>,
+        (status = 403, description = "The registry redirects to an address that is not allowed", body = ErrorResponse<'static>,
             example = json!({"message": "https://registry.example:5000/v2/ points to http://token.example, which is not encrypted"})),
         (status = 500, description = "The daemon failed, or the registry cannot be reached", body = ErrorResponse<'static>,
             example = json!({"message": "GET https://registry.example:5000/v2/: Connection refused (os error 111)"})),

@@ -13,29 +13,29 @@ use crate::domain::Reference;
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::platform::PlatformJson;
 
-/// An image as a registry has it.
+/// An image in a registry.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DistributionInspect<'a> {
-    /// The image's index, or its one manifest.
+    /// The index of the image, or its only manifest.
     #[schema(value_type = OciDescriptor)]
     descriptor: DescriptorJson<'a>,
-    /// The platforms that the index names, or that of a manifest of Docker's type; null for other manifests.
+    /// The platforms that the index lists, or that of a manifest of Docker's type; null for other manifests.
     #[schema(value_type = Option<Vec<OciPlatform>>, required = true)]
     platforms: Option<Vec<PlatformJson<'a>>>,
 }
 
-/// Show an image in its registry
+/// Inspect an image in its registry
 ///
-/// Nothing is pulled.
+/// Resolves the image and lists its platforms, without pulling it.
 #[utoipa::path(
     get,
     path = "/distribution/{name}/json",
     operation_id = "DistributionInspect",
     tag = "Distribution",
     params(
-        ("name" = String, Path, description = "A name, with a tag or a digest", example = "registry.example/team/app:1.0"),
-        ("X-Registry-Auth" = Option<String>, Header, description = "What opens the registry: base64 of a JSON object",
+        ("name" = String, Path, description = "The name of the image, with an optional tag or digest", example = "registry.example/team/app:1.0"),
+        ("X-Registry-Auth" = Option<String>, Header, description = "Registry credentials: a JSON object (`AuthConfig`), base64url-encoded",
             example = "eyJ1c2VybmFtZSI6InNvbWV1c2VyIiwicGFzc3dvcmQiOiJzZWNyZXQifQ=="),
     ),
     responses(
@@ -49,9 +49,9 @@ pub struct DistributionInspect<'a> {
         })),
         (status = 400, description = "The name is malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid reference format"})),
-        (status = 401, description = "The registry does not know the client", body = ErrorResponse<'static>,
+        (status = 401, description = "The registry requires credentials", body = ErrorResponse<'static>,
             example = json!({"message": "unauthorized: authentication required"})),
-        (status = 403, description = "The registry does not show it to the client", body = ErrorResponse<'static>,
+        (status = 403, description = "The registry denies access to the image", body = ErrorResponse<'static>,
             example = json!({"message": "denied: requested access to the resource is denied"})),
         (status = 404, description = "The registry has no such image", body = ErrorResponse<'static>,
             example = json!({"message": "manifest unknown: manifest unknown"})),

@@ -12,14 +12,14 @@ use crate::domain::descriptor::{Descriptor, DescriptorJson};
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttestationStatement<'a> {
-    /// The statement's blob, as its attestation manifest describes it.
+    /// The descriptor of the statement's blob, from the attestation manifest.
     #[schema(value_type = OciDescriptor)]
     descriptor: DescriptorJson<'a>,
-    /// The URI that says what kind of claim the statement makes.
+    /// The type of the statement's predicate, as a URI.
     #[schema(example = "https://slsa.dev/provenance/v1")]
     predicate_type: &'a str,
-    /// The statement, byte for byte: the hash of this value's text is the digest of the descriptor. Only where it was
-    /// asked for.
+    /// The statement, byte for byte: the hash of the text of this value is the digest in `Descriptor`. Present only if
+    /// requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     statement: Option<&'a RawValue>,
@@ -33,14 +33,14 @@ impl<'a> AttestationStatement<'a> {
     }
 }
 
-/// A statement among the manifests of an image: where it is and what it claims.
+/// A statement in an attestation manifest: its descriptor and its predicate type.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct StatementDescriptor<'a> {
-    /// The statement's blob.
+    /// The descriptor of the statement's blob.
     #[schema(value_type = OciDescriptor)]
     descriptor: DescriptorJson<'a>,
-    /// The URI that says what kind of claim the statement makes.
+    /// The type of the statement's predicate, as a URI.
     #[schema(example = "https://spdx.dev/Document")]
     predicate_type: &'a str,
 }

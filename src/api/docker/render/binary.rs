@@ -2,7 +2,7 @@
 
 use utoipa::ToSchema;
 
-/// Bytes as they are.
+/// Raw bytes.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "documents what streams carry")]

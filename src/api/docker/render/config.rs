@@ -80,45 +80,49 @@ impl Serialize for ConfigJson<'_> {
     }
 }
 
-/// What a container of the image would run with.
+/// The runtime configuration of an image.
 #[derive(ToSchema)]
 #[schema(rename_all = "PascalCase")]
 #[expect(dead_code, reason = "documents what `ConfigJson` writes")]
 pub struct ImageConfig {
-    /// The user, and perhaps the group, that commands run as.
+    /// The user, and optionally the group, that runs the command.
     #[schema(nullable = false, example = "1000:1000")]
     user: Option<String>,
-    /// Ports to be exposed: `port/protocol` to an empty object.
-    #[schema(nullable = false, value_type = Option<BTreeMap<String, Object>>)]
+    /// Exposed ports: a map from `port/protocol` to an empty object.
+    #[schema(nullable = false, value_type = Option<BTreeMap<String, Object>>, example = json!({"8080/tcp": {}}))]
     exposed_ports: Option<BTreeMap<String, Value>>,
-    /// Environment variables, `NAME=value`.
+    /// Environment variables, as `NAME=value`.
     #[schema(example = json!(["PATH=/usr/local/bin:/usr/bin:/bin"]))]
     env: Option<Vec<String>>,
-    /// The command that always runs.
+    /// The entrypoint.
+    #[schema(example = json!(["/bin/busybox"]))]
     entrypoint: Option<Vec<String>>,
-    /// The command, or the entrypoint's arguments.
+    /// The default command, or the default arguments of the entrypoint.
+    #[schema(example = json!(["httpd", "-f", "-p", "8080"]))]
     cmd: Option<Vec<String>>,
-    /// Paths that become volumes, to an empty object.
-    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    /// Volumes: a map from the mount path to an empty object.
+    #[schema(value_type = Option<BTreeMap<String, Object>>, example = json!({"/data": {}}))]
     volumes: Option<BTreeMap<String, Value>>,
-    /// The directory that commands run in.
-    #[schema(nullable = false)]
+    /// The working directory.
+    #[schema(nullable = false, example = "/www")]
     working_dir: Option<String>,
-    /// What is noted of the image.
+    /// Labels.
+    #[schema(example = json!({"org.opencontainers.image.version": "1.0.0"}))]
     labels: Option<BTreeMap<String, String>>,
     /// The signal that stops a container.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "SIGTERM")]
     stop_signal: Option<String>,
-    /// Whether the command is escaped already; of Windows only.
+    /// Whether the command is already escaped (Windows only).
     #[schema(nullable = false)]
     args_escaped: Option<bool>,
-    /// How a container's health is checked.
+    /// The health check.
     #[schema(nullable = false, inline = false)]
     healthcheck: Option<HealthConfig>,
-    /// Instructions for images that are built upon this one.
+    /// Instructions to run when another image is built from this one.
+    #[schema(example = json!(["COPY . /www"]))]
     on_build: Option<Vec<String>>,
-    /// The shell that runs commands given as a text.
-    #[schema(nullable = false)]
+    /// The shell for commands in shell form.
+    #[schema(nullable = false, example = json!(["/bin/sh", "-c"]))]
     shell: Option<Vec<String>>,
     /// Always false.
     attach_stdin: bool,
@@ -133,34 +137,37 @@ pub struct ImageConfig {
     /// Always false.
     tty: bool,
     /// Always empty.
+    #[schema(example = "")]
     hostname: String,
     /// Always empty.
+    #[schema(example = "")]
     domainname: String,
     /// Always empty.
+    #[schema(example = "")]
     image: String,
 }
 
-/// How a container's health is checked.
+/// The health check of an image.
 #[derive(ToSchema)]
 #[schema(rename_all = "PascalCase")]
 #[expect(dead_code, reason = "documents what images hold")]
 pub struct HealthConfig {
     /// The check: `CMD` or `CMD-SHELL` with its arguments, or `NONE`.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = json!(["CMD", "/bin/check"]))]
     test: Option<Vec<String>>,
-    /// Nanoseconds between checks.
+    /// The time between checks in nanoseconds.
     #[schema(nullable = false)]
     interval: Option<i64>,
-    /// Nanoseconds after which a check has failed.
+    /// The time after which a check counts as failed, in nanoseconds.
     #[schema(nullable = false)]
     timeout: Option<i64>,
-    /// How many checks in a row must fail.
+    /// The number of consecutive failures that make a container unhealthy.
     #[schema(nullable = false)]
     retries: Option<i64>,
-    /// Nanoseconds in which failures do not count.
+    /// The time after the start of a container in which failures do not count, in nanoseconds.
     #[schema(nullable = false)]
     start_period: Option<i64>,
-    /// Nanoseconds between checks in that time.
+    /// The time between checks during the start period, in nanoseconds.
     #[schema(nullable = false)]
     start_interval: Option<i64>,
 }

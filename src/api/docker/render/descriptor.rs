@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
-/// What is said of a blob: its type, digest and size, by the OCI image specification.
+use super::grammar::DigestText;
+
+/// A descriptor of the OCI image specification: the type, digest and size of a blob.
 #[derive(ToSchema)]
 #[schema(as = OCIDescriptor, example = json!({
     "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -14,46 +16,49 @@ use utoipa::ToSchema;
 }))]
 #[expect(dead_code, reason = "documents what `DescriptorJson` writes")]
 pub struct OciDescriptor {
-    /// What the blob is.
-    #[schema(rename = "mediaType")]
+    /// The media type of the blob.
+    #[schema(rename = "mediaType", example = "application/vnd.oci.image.manifest.v1+json")]
     media_type: String,
-    /// The hash of the blob's bytes.
-    digest: String,
-    /// The blob's size in bytes.
+    /// The digest of the blob.
+    #[schema(inline = false)]
+    digest: DigestText,
+    /// The size of the blob in bytes.
     size: i64,
-    /// Other places to fetch the blob from.
-    #[schema(nullable = false)]
+    /// Other URLs of the blob.
+    #[schema(nullable = false, example = json!(["https://mirror.example/blob"]))]
     urls: Option<Vec<String>>,
-    /// What is noted beside the blob.
-    #[schema(nullable = false)]
+    /// Annotations.
+    #[schema(nullable = false, example = json!({"org.opencontainers.image.ref.name": "1.0"}))]
     annotations: Option<BTreeMap<String, String>>,
-    /// The blob itself, in base64.
-    #[schema(nullable = false)]
+    /// The content of the blob, in base64.
+    #[schema(nullable = false, example = "e30=")]
     data: Option<String>,
-    /// What the blob runs on.
+    /// The platform of the image.
     #[schema(nullable = false, inline = false)]
     platform: Option<OciPlatform>,
-    /// What the blob is an artifact of.
-    #[schema(rename = "artifactType", nullable = false)]
+    /// The type of the artifact.
+    #[schema(rename = "artifactType", nullable = false, example = "application/vnd.example.sbom.v1")]
     artifact_type: Option<String>,
 }
 
-/// What an image runs on, by the OCI image specification.
+/// A platform of the OCI image specification.
 #[derive(ToSchema)]
 #[schema(as = OCIPlatform, example = json!({"architecture": "arm", "os": "linux", "variant": "v7"}))]
 #[expect(dead_code, reason = "documents what `PlatformJson` writes")]
 pub struct OciPlatform {
-    /// The CPU architecture, as Go names it.
+    /// The CPU architecture, in Go's notation.
+    #[schema(example = "arm")]
     architecture: String,
-    /// The operating system, as Go names it.
+    /// The operating system, in Go's notation.
+    #[schema(example = "linux")]
     os: String,
     /// The version of the operating system.
-    #[schema(rename = "os.version", nullable = false)]
+    #[schema(rename = "os.version", nullable = false, example = "10.0.20348.169")]
     os_version: Option<String>,
-    /// What is needed of the operating system.
-    #[schema(rename = "os.features", nullable = false)]
+    /// Required features of the operating system.
+    #[schema(rename = "os.features", nullable = false, example = json!(["win32k"]))]
     os_features: Option<Vec<String>>,
     /// The variant of the architecture.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "v7")]
     variant: Option<String>,
 }

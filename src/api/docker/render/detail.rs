@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::config::{ConfigJson, ImageConfig};
 use super::descriptor::OciDescriptor;
+use super::grammar::{DigestText, ReferenceText};
 use super::identity::{Identity, identity};
 use super::manifest::{self, ImageManifestSummary};
 use super::names::{Tags, repo_digests};
@@ -18,70 +19,72 @@ use crate::domain::{Digest, manifest as blob};
 /// What Docker shows where a time is not known.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// One image, or one platform of it.
+/// An image, or one platform of it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageInspect<'a> {
-    /// The digest of the image's index or manifest, or of the platform's manifest where a platform was asked for.
-    #[schema(value_type = String)]
+    /// The digest of the image's index or manifest, or of the platform's manifest if a platform was requested.
+    #[schema(value_type = DigestText, inline = false)]
     id: &'a Digest,
-    /// The image's names, with their tags.
-    #[schema(value_type = Vec<String>)]
+    /// The names of the image, with tags.
+    #[schema(value_type = Vec<ReferenceText>, example = json!(["registry.example/team/app:1.0"]))]
     repo_tags: Tags<'a>,
-    /// The image's repositories, with its digest.
+    /// The repositories of the image, each with the image's digest.
+    #[schema(value_type = Vec<ReferenceText>,
+        example = json!(["registry.example/team/app@sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"]))]
     repo_digests: Vec<String>,
-    /// The image that this one was built upon: not known.
+    /// The parent image: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     parent: Option<&'a str>,
-    /// What was noted when the image was made.
+    /// The comment of the image's last build step.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "buildkit.dockerfile.v0")]
     comment: Option<String>,
-    /// When the image was made.
+    /// When the image was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false, example = "2026-01-01T00:00:00Z")]
     created: Option<Cow<'a, str>>,
-    /// The container that the image was committed from: none.
+    /// The container that the image was committed from: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     container: Option<&'a str>,
-    /// The configuration of that container: none.
+    /// The configuration of that container: always null.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ImageConfig>)]
     container_config: Option<Option<()>>,
-    /// The version of Docker that made the image: not known.
+    /// The version of Docker that built the image: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     docker_version: Option<&'a str>,
-    /// Who made the image.
+    /// The author of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "Ann <ann@example.com>")]
     author: Option<&'a str>,
-    /// What a container of the image would run with; null where the configuration is not here.
+    /// The runtime configuration of the image; null if its configuration is not present locally.
     #[schema(value_type = Option<ImageConfig>, required = true)]
     config: Option<ConfigJson<'a>>,
-    /// The CPU architecture, as Go names it.
+    /// The CPU architecture, in Go's notation.
     #[schema(example = "arm64")]
     architecture: &'a str,
     /// The variant of the architecture.
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(required = false, example = "v7")]
     variant: &'a str,
-    /// The operating system, as Go names it.
+    /// The operating system, in Go's notation.
     #[schema(example = "linux")]
     os: &'a str,
     /// The version of the operating system.
     #[serde(skip_serializing_if = "str::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, example = "10.0.20348.169")]
     os_version: &'a str,
-    /// Bytes of the platform's content that is here.
+    /// The size of the platform's content that is present locally, in bytes.
     size: u64,
     /// The same as `Size`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = 1_067_320)]
+    #[schema(nullable = false, deprecated, example = 1_067_320)]
     virtual_size: Option<u64>,
-    /// How the image is kept.
+    /// The storage driver of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     graph_driver: Option<DriverData>,
@@ -89,31 +92,31 @@ pub struct ImageInspect<'a> {
     #[serde(rename = "RootFS")]
     #[schema(inline = false)]
     root_fs: RootFs<'a>,
-    /// What the daemon knows of the image that is no part of it.
+    /// What the daemon records about the image.
     #[schema(inline = false)]
     metadata: ImageMetadata,
-    /// What the image's names point at, or the platform's manifest where a platform was asked for.
+    /// The descriptor of the image's index or manifest, or of the platform's manifest if a platform was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OciDescriptor>, nullable = false)]
     descriptor: Option<DescriptorJson<'a>>,
-    /// The manifests of the image, if they were asked for.
+    /// The manifests of the image; present only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     manifests: Option<Vec<ImageManifestSummary<'a>>>,
-    /// Where the image comes from, if that is known.
+    /// Where the image was pulled from, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     identity: Option<Identity<'a>>,
 }
 
-/// How an image is kept.
+/// The storage driver of an image.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverData {
     /// Always null.
-    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = true)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = true, example = json!(null))]
     data: Option<()>,
-    /// The driver's name.
+    /// The name of the driver.
     #[schema(example = "overlayfs")]
     name: &'static str,
 }
@@ -122,22 +125,23 @@ pub struct DriverData {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct RootFs<'a> {
-    /// What the layers are told as; absent for a platform whose configuration is not here.
+    /// Always `layers`; absent for a platform whose configuration is not present locally.
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(example = "layers", required = false)]
     r#type: &'a str,
-    /// The hashes of the layers' unpacked content, bottom first.
+    /// The digests of the uncompressed layers, bottom first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false,
+        example = json!(["sha256:574cc6587cfcacce046835c1eada18bc9e9d5c98572dbccffc68962295f6edbe"]))]
     layers: Vec<&'a str>,
 }
 
-/// What the daemon knows of an image that is no part of it.
+/// What the daemon records about an image.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageMetadata {
     /// When a name of the image was last set.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-11-20T18:32:44.572843485Z")]
     last_tag_time: String,
 }
 

@@ -7,48 +7,54 @@ use utoipa::ToSchema;
 use super::summary::Labels;
 use crate::domain::event::Event;
 
-/// One thing that happened.
+/// An event.
 #[derive(Serialize, ToSchema)]
 pub struct EventMessage<'a> {
-    /// What it happened to: an image, always.
+    /// The type of the object: always `image`.
     #[serde(rename = "Type")]
     #[schema(example = "image")]
     kind: &'static str,
-    /// What happened.
+    /// What happened to the object.
     #[serde(rename = "Action")]
     #[schema(example = "tag")]
     action: &'static str,
-    /// To what it happened.
+    /// The object.
     #[serde(rename = "Actor")]
     actor: EventActor<'a>,
-    /// Where it happened: on this machine, always.
+    /// The scope of the event: always `local`.
     #[schema(example = "local")]
     scope: &'static str,
     /// When it happened, in seconds since the Unix epoch.
     #[schema(example = 1_795_199_601)]
     time: i64,
-    /// The same in nanoseconds.
+    /// When it happened, in nanoseconds since the Unix epoch.
     #[serde(rename = "timeNano")]
     time_nano: i64,
     /// The same as `Action`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, deprecated, example = "tag")]
     status: Option<&'static str>,
     /// The same as the actor's `ID`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(
+        nullable = false,
+        deprecated,
+        example = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"
+    )]
     id: Option<&'a str>,
 }
 
-/// What an event happened to.
+/// The object of an event.
 #[derive(Serialize, ToSchema)]
 pub struct EventActor<'a> {
-    /// The digest or the name of the image; empty where it was no single image.
+    /// The digest or the name of the image; empty if the event concerns several images.
     #[serde(rename = "ID")]
+    #[schema(example = "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7")]
     id: &'a str,
-    /// The name that is concerned under `name`, and labels of the image.
+    /// The name of the image as `name`, and the labels of the image.
     #[serde(rename = "Attributes")]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>,
+        example = json!({"name": "registry.example/team/app:1.0"}))]
     attributes: Labels<'a>,
 }
 

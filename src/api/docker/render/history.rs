@@ -1,29 +1,31 @@
-//! The steps that made an image.
+//! The build steps of an image.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::grammar::ReferenceText;
 use super::names::Tags;
 use crate::domain::image::HistoryItem;
 
-/// One step of an image's history.
+/// A build step of an image.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageHistoryResponseItem<'a> {
-    /// What was noted at the step.
+    /// The comment of the step.
     #[schema(example = "buildkit.dockerfile.v0")]
     comment: &'a str,
-    /// When the step was done, in seconds since the Unix epoch; 0 where that is not known.
+    /// When the step ran, in seconds since the Unix epoch; 0 if unknown.
     created: i64,
-    /// The instruction.
+    /// The instruction of the step.
     #[schema(example = "COPY index.html /www/index.html # buildkit")]
     created_by: &'a str,
-    /// The image, at the newest step; `<missing>` at the others.
+    /// The digest of the image for the newest step; `<missing>` for the others.
+    #[schema(example = "<missing>")]
     id: String,
-    /// The packed size of the step's layer in bytes; 0 where it made none.
+    /// The compressed size of the step's layer in bytes; 0 if the step created none.
     size: u64,
-    /// The image's names, at the newest step; null at the others.
-    #[schema(value_type = Option<Vec<String>>, required = true)]
+    /// The names of the image for the newest step; null for the others.
+    #[schema(value_type = Option<Vec<ReferenceText>>, required = true, example = json!(["registry.example/team/app:1.0"]))]
     tags: Option<Tags<'a>>,
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is known of where an image comes from.
+/// Where an image was pulled from.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Identity<'a> {
@@ -16,7 +16,7 @@ pub struct Identity<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PullIdentity<'a> {
-    /// The repository with its registry, and the registry's port if it has one.
+    /// The repository with its registry, and the port of the registry if it has one.
     #[schema(example = "registry.example:5000/team/app")]
     repository: &'a str,
 }

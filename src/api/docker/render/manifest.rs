@@ -7,42 +7,43 @@ use utoipa::ToSchema;
 
 use super::attestation::StatementDescriptor;
 use super::descriptor::{OciDescriptor, OciPlatform};
+use super::grammar::DigestText;
 use super::identity::{Identity, identity};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::image::{ManifestKind, ManifestSummary};
 use crate::domain::platform::{Platform, PlatformJson};
 use crate::domain::{Digest, attestation};
 
-/// One manifest of an image.
+/// A manifest of an image.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageManifestSummary<'a> {
-    /// The manifest's digest.
+    /// The digest of the manifest.
     #[serde(rename = "ID")]
-    #[schema(value_type = String)]
+    #[schema(value_type = DigestText, inline = false)]
     id: &'a Digest,
-    /// The manifest, as the image's index describes it.
+    /// The descriptor of the manifest, from the index of the image.
     #[schema(value_type = OciDescriptor)]
     descriptor: DescriptorJson<'a>,
-    /// Whether everything that the manifest names is here.
+    /// Whether all content of the manifest is present locally.
     available: bool,
-    /// How much room the manifest and what it names take.
+    /// The disk space that the manifest and its content use.
     #[schema(inline = false)]
     size: ManifestSize,
-    /// What the manifest stands for.
+    /// The kind of the manifest.
     #[schema(value_type = ManifestKindName)]
     kind: &'static str,
-    /// The platform's image, where the manifest is of an image.
+    /// The image of a platform; present for manifests of kind `image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     image_data: Option<ImageData<'a>>,
-    /// What is attested, where the manifest is of an attestation.
+    /// The attestations; present for manifests of kind `attestation`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     attestation_data: Option<AttestationData<'a>>,
 }
 
-/// What a manifest stands for.
+/// The kind of a manifest.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "documents the values of `Kind`")]
@@ -52,13 +53,13 @@ pub enum ManifestKindName {
     Unknown,
 }
 
-/// How much room a manifest's content takes, in bytes.
+/// The disk space that the content of a manifest uses, in bytes.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestSize {
-    /// Content and what is unpacked from it.
+    /// The size of the content and of what is unpacked from it.
     total: u64,
-    /// Content that is here.
+    /// The size of the content that is present locally.
     content: u64,
 }
 
@@ -66,23 +67,23 @@ pub struct ManifestSize {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData<'a> {
-    /// What the image runs on.
+    /// The platform of the image.
     #[schema(value_type = OciPlatform)]
     #[serde(serialize_with = "as_json")]
     platform: Cow<'a, Platform>,
-    /// Where the image comes from, if that was asked for and is known.
+    /// Where the image was pulled from, if known; present only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     identity: Option<Identity<'a>>,
-    /// How much room the image takes beside its content.
+    /// The disk space that the image uses in addition to its content.
     #[schema(inline = false)]
     size: UnpackedSize,
-    /// The containers that use the image: none, because Loadline runs no containers.
-    #[schema(required = true)]
+    /// The containers that use the image: always null or empty, as Loadline does not run containers.
+    #[schema(required = true, example = json!([]))]
     containers: Option<Vec<String>>,
 }
 
-/// How much room an image takes beside its content, in bytes.
+/// The disk space that an image uses in addition to its content, in bytes.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UnpackedSize {
@@ -90,14 +91,14 @@ pub struct UnpackedSize {
     unpacked: u64,
 }
 
-/// What an attestation manifest is about.
+/// The contents of an attestation manifest.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttestationData<'a> {
     /// The digest of the manifest that the statements are about.
-    #[schema(value_type = String)]
+    #[schema(value_type = DigestText, inline = false)]
     r#for: &'a Digest,
-    /// The statements, in order; absent where the attestation manifest is not here.
+    /// The statements, in order; absent if the attestation manifest is not present locally.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, extensions(("x-loadline-extension" = json!(true))))]
     statements: Option<Vec<StatementDescriptor<'a>>>,

@@ -15,81 +15,82 @@ pub fn line(message: &impl Serialize) -> Bytes {
     line.into()
 }
 
-/// What went wrong in the middle of a stream.
+/// A failure that ends a stream.
 #[derive(Serialize, ToSchema)]
 pub struct ErrorDetail<'a> {
-    /// What went wrong, for people.
+    /// A description of the failure.
+    #[schema(example = "writing a blob: no space left on device")]
     pub message: &'a str,
 }
 
-/// One line of the answer to a load.
+/// A line of the response to a load.
 #[derive(Serialize, ToSchema)]
 pub struct LoadMessage<'a> {
-    /// What was loaded.
+    /// The loaded image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Loaded image: app:1.0\n", nullable = false)]
     pub stream: Option<&'a str>,
-    /// What went wrong; this line is the last.
+    /// The failure; this line is the last.
     #[serde(rename = "errorDetail", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     pub error_detail: Option<ErrorDetail<'a>>,
-    /// The text of `errorDetail` again.
+    /// The same as `errorDetail.message`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "writing a blob: no space left on device")]
     pub error: Option<&'a str>,
 }
 
-/// One line of the answer to a pull or push.
+/// A line of the response to a pull, import or push.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferMessage<'a> {
-    /// What happens, for people.
+    /// What is happening, as a message to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Downloading", nullable = false)]
     pub status: Option<&'a str>,
-    /// How far a blob is; on every line about a blob.
+    /// The progress of a blob; present on all lines about a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     pub progress_detail: Option<ProgressDetail>,
-    /// The beginning of a blob's digest, or the tag.
+    /// The tag, or the first 12 hexadecimal digits of a blob's digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "f2f97cca978b", nullable = false)]
     pub id: Option<&'a str>,
-    /// A note for programs.
+    /// Machine-readable detail.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     pub aux: Option<Aux<'a>>,
-    /// What went wrong; this line is the last.
+    /// The failure; this line is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline = false)]
     pub error_detail: Option<ErrorDetail<'a>>,
-    /// The text of `errorDetail` again.
+    /// The same as `errorDetail.message`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "writing a blob: no space left on device")]
     pub error: Option<&'a str>,
 }
 
-/// A note for programs in the answer to a push, about content that is not here.
+/// Machine-readable detail of a push, about content that is not present locally.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Aux<'a> {
-    /// Whether a manifest was pushed in place of the index that it is part of.
+    /// Whether a single manifest was pushed instead of its index.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub manifest_pushed_instead_of_index: Option<bool>,
-    /// The index.
+    /// The index that was not pushed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
     pub original_index: Option<DescriptorJson<'a>>,
-    /// The manifest.
+    /// The manifest that was pushed instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
     pub selected_manifest: Option<DescriptorJson<'a>>,
-    /// Whether nothing was pushed.
+    /// Whether nothing was pushed because content is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub content_missing: Option<bool>,
-    /// What could not be pushed.
+    /// The image that could not be pushed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OciDescriptor>, nullable = false, inline = false)]
     pub desc: Option<DescriptorJson<'a>>,
@@ -112,18 +113,18 @@ impl<'a> Aux<'a> {
     }
 }
 
-/// How far a blob is, in bytes.
+/// The progress of a blob.
 #[derive(Default, Serialize, ToSchema)]
 pub struct ProgressDetail {
-    /// Bytes that are done.
+    /// The number of bytes transferred so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub current: Option<u64>,
-    /// All bytes.
+    /// The size of the blob in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub total: Option<u64>,
-    /// Whether clients are to show no numbers.
+    /// Whether clients should hide the numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hidecounts: Option<bool>,

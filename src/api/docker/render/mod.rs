@@ -7,6 +7,7 @@ pub mod config;
 pub mod descriptor;
 pub mod detail;
 pub mod event;
+pub mod grammar;
 pub mod history;
 pub mod identity;
 pub mod manifest;

@@ -3,19 +3,20 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::grammar::DigestText;
 use crate::engine::{Pruned, Removed};
 
-/// One thing that was removed: a name, or content.
+/// A name or an image that was removed.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageDeleteResponseItem {
-    /// A name that was taken away.
+    /// The name that was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "registry.example/team/app:1.0")]
     untagged: Option<String>,
-    /// The digest of an image or of a manifest that was removed.
+    /// The digest of the image or manifest that was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = Option<DigestText>, nullable = false, inline = false)]
     deleted: Option<String>,
 }
 
@@ -28,14 +29,14 @@ impl From<Removed> for ImageDeleteResponseItem {
     }
 }
 
-/// What a prune removed.
+/// The result of a prune.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImagePruneResponse {
-    /// The names and contents; `null` for none.
+    /// The removed names and images; null if there are none.
     #[schema(required = true)]
     images_deleted: Option<Vec<ImageDeleteResponseItem>>,
-    /// Bytes of disk that became free.
+    /// The disk space that was freed, in bytes.
     space_reclaimed: u64,
 }
 

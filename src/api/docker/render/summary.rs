@@ -5,49 +5,53 @@ use serde::ser::SerializeMap;
 use utoipa::ToSchema;
 
 use super::descriptor::OciDescriptor;
+use super::grammar::{DigestText, ReferenceText};
 use super::manifest::{self, ImageManifestSummary};
 use super::names::{Tags, repo_digest};
 use crate::api::docker::versions::{Detail, ListShape};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::{Digest, StringMap, image};
 
-/// One image in a list.
+/// An image in a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageSummary<'a> {
-    /// How many containers use the image: 0, because Loadline runs no containers. -1 where they are not counted.
+    /// The number of containers that use the image: 0, as Loadline does not run containers, or -1 if they are not counted.
     containers: i64,
-    /// When the image was made, in seconds since the Unix epoch.
+    /// When the image was created, in seconds since the Unix epoch.
     created: i64,
-    /// The digest of the image's index, or of its one manifest.
-    #[schema(value_type = String)]
+    /// The digest of the image's index, or of its only manifest.
+    #[schema(value_type = DigestText, inline = false)]
     id: &'a Digest,
-    /// The labels of the platform that fits the host best.
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    /// The labels of the platform that matches the host best.
+    #[schema(value_type = std::collections::BTreeMap<String, String>,
+        example = json!({"org.opencontainers.image.version": "1.0.0"}))]
     labels: Labels<'a>,
-    /// The image that this one was built upon; empty, because it is not known.
+    /// The parent image: always empty.
+    #[schema(example = "")]
     parent_id: &'static str,
-    /// What the image's names point at.
+    /// The descriptor of the image's index or manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OciDescriptor>, nullable = false)]
     descriptor: Option<DescriptorJson<'a>>,
-    /// The manifests of the image, if they were asked for.
+    /// The manifests of the image; present only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     manifests: Option<Vec<ImageManifestSummary<'a>>>,
-    /// One repository of the image, with its digest.
-    #[schema(value_type = Vec<String>)]
+    /// One repository of the image, with the image's digest.
+    #[schema(value_type = Vec<ReferenceText>,
+        example = json!(["registry.example/team/app@sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7"]))]
     repo_digests: Names<'a>,
-    /// The image's names, with their tags.
-    #[schema(value_type = Vec<String>)]
+    /// The names of the image, with tags.
+    #[schema(value_type = Vec<ReferenceText>, example = json!(["registry.example/team/app:1.0"]))]
     repo_tags: Names<'a>,
-    /// Bytes that other images use too; -1 where that was not asked for.
+    /// The size of the content that other images also use, in bytes; -1 if not requested.
     shared_size: i64,
-    /// Bytes of the image's content that is here.
+    /// The size of the image's content that is present locally, in bytes.
     size: u64,
     /// The same as `Size`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = 3_041_652)]
+    #[schema(nullable = false, deprecated, example = 3_041_652)]
     virtual_size: Option<u64>,
 }
 

@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use super::summary::ImageSummary;
 
-/// What images take of the disk, and everything else that there is none of.
+/// Disk usage by kind of object. Only images use any.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemDataUsageResponse<'a> {
-    /// Bytes of the images' content, each blob once.
+    /// The size of the content of all images in bytes; shared content is counted once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub layers_size: Option<u64>,
@@ -18,37 +18,37 @@ pub struct SystemDataUsageResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ImageSummary<'static>>>, nullable = false)]
     pub images: Option<&'a RawValue>,
-    /// The containers: none.
+    /// Containers: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub containers: Option<[(); 0]>,
-    /// The volumes: none.
+    /// Volumes: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub volumes: Option<[(); 0]>,
-    /// The records of the build cache: none.
+    /// Build cache records: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub build_cache: Option<[(); 0]>,
-    /// What images take.
+    /// The disk usage of images.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_usage: Option<ImagesDiskUsage<'a>>,
-    /// What containers take: nothing.
+    /// The disk usage of containers: always none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub container_usage: Option<Nothing>,
-    /// What volumes take: nothing.
+    /// The disk usage of volumes: always none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub volume_usage: Option<Nothing>,
-    /// What the build cache takes: nothing.
+    /// The disk usage of the build cache: always none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub build_cache_usage: Option<Nothing>,
 }
 
-/// A kind of thing that takes disk space.
+/// A kind of object that uses disk space.
 #[derive(ToSchema)]
 #[schema(rename_all = "kebab-case")]
 #[expect(dead_code, reason = "documents the values of the parameter `type`")]
@@ -59,23 +59,23 @@ pub enum UsageType {
     BuildCache,
 }
 
-/// What images take of the disk. Numbers that are 0 are left out.
+/// The disk usage of images. Numbers that are 0 are left out.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImagesDiskUsage<'a> {
-    /// The images, if they are wanted and there are any.
+    /// The images; present only if requested and if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ImageSummary<'static>>>, nullable = false)]
     pub items: Option<&'a RawValue>,
-    /// Bytes that would become free if all images were removed.
+    /// The disk space that removing all images would free, in bytes.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     pub reclaimable: u64,
-    /// How many images there are.
+    /// The number of images.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     pub total_count: u64,
-    /// Bytes of the images' content, each blob once.
+    /// The size of the content of all images in bytes; shared content is counted once.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     pub total_size: u64,

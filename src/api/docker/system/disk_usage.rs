@@ -13,24 +13,24 @@ use crate::api::docker::versions::{Detail, Form, ListShape};
 use crate::domain::{Error, Result};
 use crate::engine::{DiskUsage, ListedImage};
 
-/// Show what takes disk space
+/// Show disk usage
 ///
-/// Images take it; of containers, volumes and build caches there are none. Without `verbose`, everything is told in the
-/// form of older versions too.
+/// Only images use disk space: Loadline has no containers, volumes or build caches. Without `verbose`, the response also has
+/// the members of older API versions.
 #[utoipa::path(
     get,
     path = "/system/df",
     operation_id = "SystemDataUsage",
     tag = "System",
     params(
-        ("type" = Option<Vec<UsageType>>, Query, description = "What to look at; everything if not set",
+        ("type" = Option<Vec<UsageType>>, Query, description = "Kinds of objects to report; by default all",
             example = json!(["image"])),
-        ("verbose" = Option<bool>, Query, description = "Whether to list the images; if it is set, the form of older versions is left out"),
+        ("verbose" = Option<bool>, Query, description = "Include the list of images; if set, true or false, the members of older API versions are left out"),
     ),
     responses(
-        (status = 200, description = "What is taken", body = SystemDataUsageResponse<'static>,
+        (status = 200, description = "The disk usage", body = SystemDataUsageResponse<'static>,
             example = json!({"ImageUsage": {"Reclaimable": 9210627, "TotalCount": 2, "TotalSize": 9210627}})),
-        (status = 400, description = "There is no such type, or `verbose` is neither true nor false", body = ErrorResponse<'static>,
+        (status = 400, description = "The type is unknown, or `verbose` is neither true nor false", body = ErrorResponse<'static>,
             example = json!({"message": "unknown object type: zebra"})),
     ),
 )]

@@ -23,40 +23,52 @@ use crate::engine::EventQuery;
 
 /// Monitor events
 ///
-/// What happens to images, one JSON object a line, until the client hangs up. A client that falls behind by more than 256
-/// events is disconnected.
+/// Streams the events of images until the client closes the connection. A client that falls behind by more than 256 events
+/// is disconnected.
 #[utoipa::path(
     get,
     path = "/events",
     operation_id = "SystemEvents",
     tag = "System",
     params(
-        ("since" = Option<String>, Query, description = "Begin with what happened from this moment on, in seconds since the Unix epoch; at most 256 events are kept",
+        ("since" = Option<String>, Query, description = "Start with the events since this time, in seconds since the Unix epoch; the last 256 events are kept",
             example = "1767225600"),
-        ("until" = Option<String>, Query, description = "End at this moment, in seconds since the Unix epoch",
+        ("until" = Option<String>, Query, description = "Stop at this time, in seconds since the Unix epoch",
             example = "1767229200"),
         ("filters" = Option<String>, Query,
-            description = "What to tell of, as a JSON object of lists: `event`, `image`, `label`, `scope`, `type`, and the kinds of objects that there are none of",
+            description = "Filters, as a JSON object that maps names to lists of values: `event`, `image`, `label`, `scope`, `type`; filters by container, volume, network and the like match nothing",
             example = json!("{\"event\":[\"tag\",\"untag\"]}")),
     ),
     responses(
-        (status = 200, description = "The events", content(
-            (EventMessage<'static> = "application/jsonl", example = json!({
-                "Type": "image",
-                "Action": "tag",
-                "Actor": {
-                    "ID": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7",
-                    "Attributes": {"name": "registry.example/team/app:1.0", "org.opencontainers.image.version": "1.0.0"},
+        (status = 200, description = "Events, one JSON object per line", content(
+            (Vec<EventMessage<'static>> = "application/jsonl", example = json!([
+                {
+                    "Type": "image",
+                    "Action": "tag",
+                    "Actor": {
+                        "ID": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7",
+                        "Attributes": {"name": "registry.example/team/app:1.0"},
+                    },
+                    "scope": "local",
+                    "time": 1795199601,
+                    "timeNano": 1_795_199_601_284_380_767_i64,
                 },
-                "scope": "local",
-                "time": 1795199601,
-                "timeNano": 1_795_199_601_284_380_767_i64,
-            })),
-            (EventMessage<'static> = "application/x-ndjson"),
-            (EventMessage<'static> = "application/json-seq"),
-            (EventMessage<'static> = "application/json"),
+                {
+                    "Type": "image",
+                    "Action": "untag",
+                    "Actor": {
+                        "ID": "sha256:52a3f31150ff3df0b6890a3170c7bb8f9b9be1f70b047fd4b905b544bd9979f7",
+                        "Attributes": {"name": "registry.example/team/app:1.0"},
+                    },
+                    "scope": "local",
+                    "time": 1795199602,
+                    "timeNano": 1_795_199_602_284_380_767_i64,
+                },
+            ])),
+            (Vec<EventMessage<'static>> = "application/x-ndjson"),
+            (Vec<EventMessage<'static>> = "application/json-seq"),
         )),
-        (status = 400, description = "A time or a filter is malformed, or the times contradict each other",
+        (status = 400, description = "A time or a filter is malformed, or `since` is after `until`",
             body = ErrorResponse<'static>,
             example = json!({"message": "`since` time (20) cannot be after `until` time (10)"})),
     ),

@@ -15,205 +15,225 @@ use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::app::{App, Settings};
 use crate::api::docker::versions::{Form, SystemShape};
 
-/// The daemon, its host, and what it can do. What only an engine with containers has is off, zero or empty.
+/// The daemon, its host and its features. Everything about containers is false, zero or empty.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemInfo {
-    /// Identifies the data root: a UUID made with it.
+    /// The ID of the data root: a UUID that was created with it.
     #[serde(rename = "ID")]
     #[schema(example = "7df13b4f-4c1c-4bb8-a4d9-0f5c6b1b9d5f")]
     id: String,
-    /// How many containers there are: none.
+    /// The number of containers: always 0.
     #[schema(example = 0)]
     containers: u64,
-    /// How many of them run.
+    /// The number of running containers: always 0.
     containers_running: u64,
-    /// How many of them are paused.
+    /// The number of paused containers: always 0.
     containers_paused: u64,
-    /// How many of them are stopped.
+    /// The number of stopped containers: always 0.
     containers_stopped: u64,
-    /// How many images there are.
+    /// The number of images.
     images: usize,
-    /// By this, and by the next, clients see that the store keeps indexes as they are.
+    /// The storage driver. This and `DriverStatus` tell clients that the image store keeps indexes unchanged.
     #[schema(example = "overlayfs")]
     driver: &'static str,
-    /// What there is to say of the driver: pairs of a name and a value.
+    /// Details of the storage driver, as pairs of a name and a value.
     #[schema(example = json!([["driver-type", "io.containerd.snapshotter.v1"]]))]
     driver_status: [[&'static str; 2]; 1],
-    /// Plugins by kind; there are none.
+    /// Plugins by kind: always empty.
     plugins: PluginsInfo,
-    /// Whether a container's memory can be limited: no, as all of these.
+    /// Whether the memory of containers can be limited: always false.
     memory_limit: bool,
-    /// Whether its swap can be limited.
+    /// Whether the swap of containers can be limited: always false.
     swap_limit: bool,
-    /// Whether the period of its CPU quota can be set.
+    /// Whether the CPU CFS period of containers can be set: always false.
     cpu_cfs_period: bool,
-    /// Whether its CPU quota can be set.
+    /// Whether the CPU CFS quota of containers can be set: always false.
     cpu_cfs_quota: bool,
-    /// Whether its share of the CPUs can be set.
+    /// Whether the CPU shares of containers can be set: always false.
     #[serde(rename = "CPUShares")]
     cpu_shares: bool,
-    /// Whether it can be bound to CPUs.
+    /// Whether containers can be pinned to CPUs: always false.
     #[serde(rename = "CPUSet")]
     cpu_set: bool,
-    /// Whether the number of its processes can be limited.
+    /// Whether the number of processes in containers can be limited: always false.
     pids_limit: bool,
-    /// Whether packets are forwarded for containers.
+    /// Whether IPv4 packets are forwarded for containers: always false.
     #[serde(rename = "IPv4Forwarding")]
     ipv4_forwarding: bool,
-    /// Whether bridges pass through the packet filter.
+    /// Whether bridged traffic passes through iptables: always false.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     bridge_nf_iptables: Option<bool>,
-    /// The same for IPv6.
+    /// Whether bridged IPv6 traffic passes through ip6tables: always false.
     #[serde(rename = "BridgeNfIp6tables", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     bridge_nf_ip6tables: Option<bool>,
-    /// Whether the daemon logs at the level `debug`.
+    /// Whether debug logging is enabled.
     debug: bool,
-    /// -1: open files are not counted.
+    /// The number of open files: always -1, as they are not counted.
     #[serde(rename = "NFd")]
     nfd: i64,
-    /// Whether a container can be kept from being killed when memory runs out.
+    /// Whether the OOM killer can be disabled for containers: always false.
     oom_kill_disable: bool,
-    /// How many tasks the daemon runs at this moment.
+    /// The number of tasks that the daemon is running.
     #[serde(rename = "NGoroutines")]
     ngoroutines: usize,
-    /// What the host's clock shows, in RFC 3339.
+    /// The current time of the host, in RFC 3339 format.
     #[schema(example = "2026-01-01T00:00:00.000000000Z")]
     system_time: String,
-    /// How containers log: `none`.
+    /// The logging driver of containers: always `none`.
+    #[schema(example = "none")]
     logging_driver: &'static str,
-    /// How control groups are managed: `none`.
+    /// The cgroup driver: always `none`.
+    #[schema(example = "none")]
     cgroup_driver: &'static str,
-    /// The version of the host's control groups.
+    /// The cgroup version of the host.
     #[schema(example = "2")]
     cgroup_version: &'static str,
-    /// How many clients listen to events.
+    /// The number of clients that follow events.
     #[serde(rename = "NEventsListener")]
     nevents_listener: u64,
     /// The version of the host's kernel.
     #[schema(example = "6.12.0")]
     kernel_version: &'static str,
-    /// The host's distribution.
+    /// The Linux distribution of the host.
     #[schema(example = "Debian GNU/Linux 12 (bookworm)")]
     operating_system: &'static str,
     /// The version of the host's distribution.
     #[serde(rename = "OSVersion")]
     #[schema(example = "12")]
     os_version: &'static str,
-    /// The host's operating system, as images call it.
+    /// The operating system of the host, in Go's notation.
     #[serde(rename = "OSType")]
     #[schema(example = "linux")]
     os_type: &'static str,
-    /// The host's architecture, as its kernel calls it.
+    /// The architecture of the host, as the kernel names it.
     #[schema(example = "x86_64")]
     architecture: &'static str,
-    /// The registry of names that give none, in the form that old clients look up credentials by.
+    /// The default registry, in the form under which old clients store its credentials.
     #[schema(example = "https://index.docker.io/v1/")]
     index_server_address: &'static str,
-    /// How registries are reached.
+    /// The configuration of registries.
     registry_config: RegistryServiceConfig,
-    /// How many CPUs the daemon may use.
+    /// The number of CPUs that the daemon can use.
     #[serde(rename = "NCPU")]
     ncpu: usize,
-    /// The host's memory in bytes.
+    /// The memory of the host in bytes.
     mem_total: u64,
-    /// `null`: no resources are offered to containers.
+    /// Resources for containers: always `null`.
     #[schema(required = true, value_type = Option<Vec<Object>>)]
     generic_resources: Option<[(); 0]>,
-    /// The directory that holds the images.
+    /// The data root: the directory that holds the images.
     #[schema(example = "/var/lib/loadline")]
     docker_root_dir: String,
-    /// The proxy for pulls, without its credentials.
+    /// The HTTP proxy, without its credentials; empty if there is none.
+    #[schema(example = "http://proxy.example:3128")]
     http_proxy: &'static str,
-    /// The proxy for pulls over TLS, without its credentials.
+    /// The HTTPS proxy, without its credentials; empty if there is none.
+    #[schema(example = "http://proxy.example:3128")]
     https_proxy: &'static str,
-    /// Hosts that are reached without a proxy.
+    /// Hosts that are contacted without a proxy, separated by commas.
+    #[schema(example = "localhost,.example")]
     no_proxy: &'static str,
-    /// The host's name.
+    /// The name of the host.
+    #[schema(example = "build-1")]
     name: &'static str,
-    /// What the operator noted of the daemon: nothing.
+    /// Labels of the daemon: always empty.
+    #[schema(example = json!([]))]
     labels: [String; 0],
-    /// Whether experiments are on.
+    /// Whether experimental features are enabled: always false.
     experimental_build: bool,
     /// The version of the daemon.
     #[schema(example = "0.1.0")]
     server_version: &'static str,
-    /// What could run containers: nothing.
-    #[schema(value_type = BTreeMap<String, Object>)]
+    /// Container runtimes: always empty.
+    #[schema(value_type = BTreeMap<String, Object>, example = json!({}))]
     runtimes: BTreeMap<String, ()>,
-    /// What runs containers unless they say otherwise: empty.
+    /// The default container runtime: always empty.
+    #[schema(example = "")]
     default_runtime: &'static str,
-    /// The daemon's part in a swarm: none.
+    /// The swarm state of the node: always inactive.
     swarm: SwarmInfo,
-    /// Whether containers outlive the daemon.
+    /// Whether containers keep running while the daemon restarts: always false.
     live_restore_enabled: bool,
-    /// How containers are set apart on Windows: empty.
+    /// The isolation of containers on Windows: always empty.
+    #[schema(example = "")]
     isolation: &'static str,
-    /// The program that is the first in a container: empty.
+    /// The init binary for containers: always empty.
+    #[schema(example = "")]
     init_binary: &'static str,
-    /// The commit of containerd: empty.
+    /// The commit of containerd: always empty.
     containerd_commit: Commit,
-    /// The commit of runc: empty.
+    /// The commit of runc: always empty.
     runc_commit: Commit,
-    /// The commit of the init program: empty.
+    /// The commit of the init binary: always empty.
     init_commit: Commit,
-    /// What secures containers: nothing.
+    /// Security options for containers: always empty.
+    #[schema(example = json!([]))]
     security_options: [String; 0],
-    /// Directories that describe devices: none.
+    /// Directories of CDI specifications: always empty.
     #[serde(rename = "CDISpecDirs")]
+    #[schema(example = json!([]))]
     cdi_spec_dirs: [String; 0],
-    /// What a person should know of the daemon.
+    /// Warnings to show to the user.
+    #[schema(example = json!(["Loadline serves images: containers, networks, volumes and builds are not part of it"]))]
     warnings: [&'static str; 1],
 }
 
-/// Plugins by kind; there are none.
+/// Plugins by kind: always empty.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PluginsInfo {
-    /// Plugins that keep volumes.
+    /// Volume plugins: always empty.
+    #[schema(example = json!([]))]
     volume: [String; 0],
-    /// Plugins that make networks.
+    /// Network plugins: always empty.
+    #[schema(example = json!([]))]
     network: [String; 0],
-    /// `null`: requests are not authorised by plugins.
-    #[schema(required = true, value_type = Option<Vec<String>>)]
+    /// Authorization plugins: always `null`.
+    #[schema(required = true, value_type = Option<Vec<String>>, example = json!(null))]
     authorization: Option<[String; 0]>,
-    /// Plugins that take logs.
+    /// Logging plugins: always empty.
+    #[schema(example = json!([]))]
     log: [String; 0],
 }
 
-/// The daemon's part in a swarm: none.
+/// The swarm state of the node: always inactive.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SwarmInfo {
-    /// The node's ID: empty.
+    /// The ID of the node: always empty.
     #[serde(rename = "NodeID")]
+    #[schema(example = "")]
     node_id: &'static str,
-    /// The node's address: empty.
+    /// The address of the node: always empty.
+    #[schema(example = "")]
     node_addr: &'static str,
-    /// The node's state.
+    /// The state of the node: always `inactive`.
     #[schema(example = "inactive")]
     local_node_state: &'static str,
-    /// Whether the node is a manager.
+    /// Whether the node is a manager: always false.
     control_available: bool,
-    /// Why the node could not take its part: empty.
+    /// The last error: always empty.
+    #[schema(example = "")]
     error: &'static str,
-    /// The swarm's managers: `null`, for none.
+    /// The managers of the swarm: always `null`.
     #[schema(required = true, value_type = Option<Vec<Object>>)]
     remote_managers: Option<[(); 0]>,
 }
 
-/// The commit of a part that only an engine with containers has.
+/// The commit of a component that Loadline does not have.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Commit {
-    /// The commit.
+    /// The commit: always empty.
     #[serde(rename = "ID")]
+    #[schema(example = "")]
     id: &'static str,
-    /// The commit that the daemon expects.
+    /// The expected commit: always empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     expected: Option<&'static str>,
 }
 
@@ -303,16 +323,16 @@ impl SystemInfo {
     }
 }
 
-/// Show what the daemon is
+/// Show system information
 ///
-/// Its settings, its host, and how many images it has. What only an engine with containers has is off, zero or empty.
+/// The settings of the daemon, its host and the number of its images. Everything about containers is false, zero or empty.
 #[utoipa::path(
     get,
     path = "/info",
     operation_id = "SystemInfo",
     tag = "System",
     responses(
-        (status = 200, description = "What there is to tell", body = SystemInfo),
+        (status = 200, description = "The system information", body = SystemInfo),
     )
 )]
 pub async fn info(State(app): State<App>, form: Form) -> Answer {

@@ -5,21 +5,21 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, PRAGMA};
 use http::{HeaderMap, HeaderValue};
 
-/// Ask whether the daemon answers
+/// Ping the daemon
 ///
-/// The headers tell the newest API version, so that a client can settle on one.
+/// The headers report the newest API version, so that clients can negotiate one.
 #[utoipa::path(
     get,
     path = "/_ping",
     operation_id = "SystemPing",
     tag = "System",
     responses(
-        (status = 200, description = "It does", body = String, content_type = "text/plain", headers(
-            ("Api-Version" = String, description = "The newest API version that is served"),
+        (status = 200, description = "The daemon is running", body = String, content_type = "text/plain", headers(
+            ("Api-Version" = String, description = "The newest API version that the daemon serves"),
             ("Swarm" = String, description = "Always `inactive`"),
             ("Docker-Experimental" = bool, description = "Always `false`"),
-            ("Cache-Control" = String, description = "Never to be kept"),
-            ("Pragma" = String, description = "The same, for old caches")
+            ("Cache-Control" = String, description = "Never to be cached"),
+            ("Pragma" = String, description = "The same, for HTTP/1.0 caches")
         ), example = json!("OK")),
     ),
 )]
@@ -29,19 +29,19 @@ pub async fn system_ping() -> Response {
     response
 }
 
-/// Ask whether the daemon answers, without a body
+/// Ping the daemon without a response body
 #[utoipa::path(
     head,
     path = "/_ping",
     operation_id = "SystemPingHead",
     tag = "System",
     responses(
-        (status = 200, description = "It does", headers(
-            ("Api-Version" = String, description = "The newest API version that is served"),
+        (status = 200, description = "The daemon is running", headers(
+            ("Api-Version" = String, description = "The newest API version that the daemon serves"),
             ("Swarm" = String, description = "Always `inactive`"),
             ("Docker-Experimental" = bool, description = "Always `false`"),
-            ("Cache-Control" = String, description = "Never to be kept"),
-            ("Pragma" = String, description = "The same, for old caches")
+            ("Cache-Control" = String, description = "Never to be cached"),
+            ("Pragma" = String, description = "The same, for HTTP/1.0 caches")
         )),
     ),
 )]

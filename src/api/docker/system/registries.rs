@@ -9,41 +9,43 @@ use utoipa::ToSchema;
 use crate::api::docker::app::Settings;
 use crate::api::docker::versions::SystemShape;
 
-/// How registries are reached.
+/// The configuration of registries.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct RegistryServiceConfig {
-    /// `null`: there are no such artifacts.
+    /// Always `null`: Loadline has no nondistributable artifacts.
     #[serde(rename = "AllowNondistributableArtifactsCIDRs", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(null))]
     nondistributable_cidrs: Option<()>,
-    /// `null`, likewise.
+    /// Always `null`.
     #[serde(rename = "AllowNondistributableArtifactsHostnames", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(null))]
     nondistributable_hosts: Option<()>,
-    /// Networks whose registries may speak plain HTTP.
+    /// Networks whose registries may be contacted over plain HTTP.
     #[serde(rename = "InsecureRegistryCIDRs")]
     #[schema(example = json!(["::1/128", "127.0.0.0/8"]))]
     insecure_cidrs: Vec<String>,
-    /// Registries with settings of their own, by host.
+    /// The settings of individual registries, by host.
+    #[schema(example = json!({"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": true, "Official": true}}))]
     index_configs: BTreeMap<String, IndexInfo>,
     /// Mirrors of Docker Hub.
     #[schema(example = json!(["https://mirror.example/"]))]
     mirrors: Vec<String>,
 }
 
-/// How one registry is reached.
+/// The settings of one registry.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct IndexInfo {
-    /// The registry's host, and its port if it has one.
+    /// The host of the registry, with its port if it has one.
     #[schema(example = "docker.io")]
     name: String,
-    /// Mirrors that are asked before it.
+    /// Mirrors that are tried before the registry.
+    #[schema(example = json!(["https://mirror.example/"]))]
     mirrors: Vec<String>,
-    /// Whether only TLS with a certificate that checks will do.
+    /// Whether TLS with a valid certificate is required.
     secure: bool,
-    /// Whether it is Docker Hub.
+    /// Whether the registry is Docker Hub.
     official: bool,
 }
 

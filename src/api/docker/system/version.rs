@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use super::host::Host;
 use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::app::App;
+use crate::api::docker::render::grammar::VersionText;
 use crate::api::docker::versions::{Form, NEWEST, OLDEST, SystemShape};
 
-/// The daemon's version, the API's, and the host's.
+/// The versions of the daemon, its API and the host.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemVersion {
-    /// The product that the daemon is a part of.
+    /// The product that the daemon belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     platform: Option<SystemVersionPlatform>,
@@ -24,39 +25,42 @@ pub struct SystemVersion {
     #[schema(example = "0.1.0")]
     version: &'static str,
     /// The newest API version that the daemon serves.
-    #[schema(example = "1.55")]
+    #[schema(value_type = VersionText, inline = false)]
     api_version: String,
     /// The oldest API version that the daemon serves.
     #[serde(rename = "MinAPIVersion", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "1.24")]
+    #[schema(value_type = Option<VersionText>, nullable = false, inline = false)]
     min_api_version: Option<String>,
     /// The daemon's operating system.
     #[schema(example = "linux")]
     os: &'static str,
-    /// The daemon's architecture, as images call it.
+    /// The architecture of the host, in Go's notation (`amd64`, `arm64`).
     #[schema(example = "amd64")]
     arch: String,
-    /// The engine and what it is made of.
+    /// The components of the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     components: Option<Vec<ComponentVersion>>,
-    /// The commit that the daemon was built from; empty where the build did not know it.
+    /// The Git commit that the daemon was built from; empty if unknown.
+    #[schema(example = "cd28412")]
     git_commit: &'static str,
-    /// The toolchain of engines written in Go; `n/a` for this one.
+    /// The version of Go that built the engine: always `n/a`, as Loadline is not written in Go.
     #[schema(example = "n/a")]
     go_version: &'static str,
     /// The version of the host's kernel.
     #[schema(example = "6.12.0")]
     kernel_version: &'static str,
-    /// When the daemon was built, in RFC 3339; empty where the build did not say.
+    /// When the daemon was built, in RFC 3339 format; empty if unknown.
+    #[schema(example = "2026-01-01T00:00:00Z")]
     build_time: &'static str,
 }
 
-/// The product that the daemon is a part of.
+/// The product that the daemon belongs to.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemVersionPlatform {
-    /// Its name; empty where there is none.
+    /// The name of the product; empty if there is none.
+    #[schema(example = "")]
     name: &'static str,
 }
 
@@ -70,7 +74,8 @@ pub struct ComponentVersion {
     /// The component's version.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// More about the component, as text to show.
+    /// Further details of the component, as strings.
+    #[schema(example = json!({"ApiVersion": "1.55", "Arch": "amd64"}))]
     details: BTreeMap<&'static str, String>,
 }
 
@@ -118,7 +123,7 @@ impl SystemVersion {
 
 /// Show the versions of the daemon and its API
 ///
-/// The component `Engine` tells the same again, as text.
+/// The component `Engine` repeats the same values as strings.
 #[utoipa::path(
     get,
     path = "/version",

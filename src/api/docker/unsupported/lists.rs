@@ -19,95 +19,96 @@ fn check(query: &Query, allowed: &[&str]) -> Result<Filters> {
     Ok(filters)
 }
 
-/// A container. There are none.
+/// A container. Loadline does not run containers.
 #[derive(Serialize, ToSchema)]
 pub struct ContainerSummary {}
 
-/// A volume. There are none.
+/// A volume. Loadline does not manage volumes.
 #[derive(Serialize, ToSchema)]
 pub struct Volume {}
 
-/// A network. There are none.
+/// A network. Loadline does not manage networks.
 #[derive(Serialize, ToSchema)]
 pub struct Network {}
 
-/// A plugin. There are none.
+/// A plugin. Loadline does not run plugins.
 #[derive(Serialize, ToSchema)]
 pub struct Plugin {}
 
-/// Volumes; there are none.
+/// The list of volumes: always empty.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumeListResponse {
-    /// The volumes: none.
+    /// The volumes: always empty.
     volumes: Vec<Volume>,
-    /// `null`: there is nothing to warn of.
-    #[schema(required = true)]
+    /// Warnings: always null.
+    #[schema(required = true, example = json!(null))]
     warnings: Option<Vec<String>>,
 }
 
-/// The containers that were removed: `null`, for none.
+/// The removed containers: always none.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerPruneResponse {
-    /// The IDs of the containers; `null`, for none.
-    #[schema(required = true)]
+    /// The IDs of the containers: always null.
+    #[schema(required = true, example = json!(null))]
     containers_deleted: Option<Vec<String>>,
-    /// Bytes of disk that became free.
+    /// The disk space that was freed, in bytes: always 0.
     space_reclaimed: u64,
 }
 
-/// The volumes that were removed: none.
+/// The removed volumes: always none.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumePruneResponse {
-    /// The names of the volumes: none.
+    /// The names of the volumes: always empty.
+    #[schema(example = json!([]))]
     volumes_deleted: Vec<String>,
-    /// Bytes of disk that became free.
+    /// The disk space that was freed, in bytes: always 0.
     space_reclaimed: u64,
 }
 
-/// The networks that were removed: `null`, for none.
+/// The removed networks: always none.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkPruneResponse {
-    /// The IDs of the networks; `null`, for none.
-    #[schema(required = true)]
+    /// The IDs of the networks: always null.
+    #[schema(required = true, example = json!(null))]
     networks_deleted: Option<Vec<String>>,
 }
 
-/// The build caches that were removed: `null`, for none.
+/// The removed build cache records: always none.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct BuildPruneResponse {
-    /// The IDs of the build caches; `null`, for none.
-    #[schema(required = true)]
+    /// The IDs of the records: always null.
+    #[schema(required = true, example = json!(null))]
     caches_deleted: Option<Vec<String>>,
-    /// Bytes of disk that became free.
+    /// The disk space that was freed, in bytes: always 0.
     space_reclaimed: u64,
 }
 
 /// List containers
 ///
-/// There are none. Filters are checked all the same.
+/// Always empty: Loadline does not run containers. Filters are validated.
 #[utoipa::path(
     get,
     path = "/containers/json",
     operation_id = "ContainerList",
     tag = "Container",
     params(
-        ("all" = Option<bool>, Query, description = "Stopped containers too"),
-        ("limit" = Option<i64>, Query, description = "How many to list at most; all if not set", example = 10),
-        ("size" = Option<bool>, Query, description = "With sizes on disk"),
+        ("all" = Option<bool>, Query, description = "Include stopped containers"),
+        ("limit" = Option<i64>, Query, description = "The maximum number of containers to list; by default all", example = 10),
+        ("size" = Option<bool>, Query, description = "Include sizes"),
         ("filters" = Option<String>, Query,
-            description = "What to list, as a JSON object of lists, `annotation` (`key` or `key=value`) among them",
+            description = "Filters, as a JSON object that maps names to lists of values; they include `annotation` (`key` or `key=value`)",
             example = json!("{\"status\":[\"running\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [ContainerSummary], example = json!([])),
-        (status = 400, description = "A filter that does not exist, or a limit that is no number", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed, or `limit` is not a number", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
-        (status = 404, description = "A filter names a container", body = ErrorResponse<'static>,
+        (status = 404, description = "`before` or `since` names a container, which does not exist", body = ErrorResponse<'static>,
             example = json!({"message": "No such container: web"})),
     )
 )]
@@ -145,20 +146,20 @@ pub async fn container_list(query: Query) -> Answer {
 
 /// Remove stopped containers
 ///
-/// There are none.
+/// Removes nothing: Loadline does not run containers.
 #[utoipa::path(
     post,
     path = "/containers/prune",
     operation_id = "ContainerPrune",
     tag = "Container",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = ContainerPruneResponse,
+        (status = 200, description = "What was removed: always nothing", body = ContainerPruneResponse,
             example = json!({"ContainersDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -169,20 +170,20 @@ pub async fn container_prune(query: Query) -> Answer {
 
 /// List volumes
 ///
-/// There are none.
+/// Always empty: Loadline does not manage volumes.
 #[utoipa::path(
     get,
     path = "/volumes",
     operation_id = "VolumeList",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"dangling\":[\"true\"]}")),
     ),
     responses(
-        (status = 200, description = "What was found: nothing", body = VolumeListResponse,
+        (status = 200, description = "An empty list", body = VolumeListResponse,
             example = json!({"Volumes": [], "Warnings": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -193,20 +194,20 @@ pub async fn volume_list(query: Query) -> Answer {
 
 /// Remove unused volumes
 ///
-/// There are none.
+/// Removes nothing: Loadline does not manage volumes.
 #[utoipa::path(
     post,
     path = "/volumes/prune",
     operation_id = "VolumePrune",
     tag = "Volume",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"label\":[\"keep!=yes\"]}")),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = VolumePruneResponse,
+        (status = 200, description = "What was removed: always nothing", body = VolumePruneResponse,
             example = json!({"VolumesDeleted": [], "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -217,19 +218,19 @@ pub async fn volume_prune(query: Query) -> Answer {
 
 /// List networks
 ///
-/// There are none, not even those that every Docker Engine has.
+/// Always empty: Loadline does not manage networks, and has none of the default networks of Docker Engine.
 #[utoipa::path(
     get,
     path = "/networks",
     operation_id = "NetworkList",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"driver\":[\"bridge\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [Network], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -240,20 +241,20 @@ pub async fn network_list(query: Query) -> Answer {
 
 /// Remove unused networks
 ///
-/// There are none.
+/// Removes nothing: Loadline does not manage networks.
 #[utoipa::path(
     post,
     path = "/networks/prune",
     operation_id = "NetworkPrune",
     tag = "Network",
     params(
-        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = NetworkPruneResponse,
+        (status = 200, description = "What was removed: always nothing", body = NetworkPruneResponse,
             example = json!({"NetworksDeleted": null})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -262,23 +263,23 @@ pub async fn network_prune(query: Query) -> Answer {
     answer::json(StatusCode::OK, &NetworkPruneResponse::default())
 }
 
-/// Remove build caches
+/// Remove build cache
 ///
-/// There are none.
+/// Removes nothing: Loadline does not build images.
 #[utoipa::path(
     post,
     path = "/build/prune",
     operation_id = "BuildPrune",
     tag = "Image",
     params(
-        ("all" = Option<bool>, Query, description = "Every cache, not only dangling ones"),
-        ("filters" = Option<String>, Query, description = "What to remove, as a JSON object of lists",
+        ("all" = Option<bool>, Query, description = "Remove all unused records, not only dangling ones"),
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"until\":[\"24h\"]}")),
     ),
     responses(
-        (status = 200, description = "What was removed: nothing", body = BuildPruneResponse,
+        (status = 200, description = "What was removed: always nothing", body = BuildPruneResponse,
             example = json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]
@@ -289,19 +290,19 @@ pub async fn build_prune(query: Query) -> Answer {
 
 /// List plugins
 ///
-/// There are none.
+/// Always empty: Loadline does not run plugins.
 #[utoipa::path(
     get,
     path = "/plugins",
     operation_id = "PluginList",
     tag = "Plugin",
     params(
-        ("filters" = Option<String>, Query, description = "What to list, as a JSON object of lists",
+        ("filters" = Option<String>, Query, description = "Filters, as a JSON object that maps names to lists of values",
             example = json!("{\"enabled\":[\"true\"]}")),
     ),
     responses(
         (status = 200, description = "An empty list", body = [Plugin], example = json!([])),
-        (status = 400, description = "A filter that does not exist", body = ErrorResponse<'static>,
+        (status = 400, description = "A filter is unknown or malformed", body = ErrorResponse<'static>,
             example = json!({"message": "invalid filter 'colour'"})),
     )
 )]

@@ -9,6 +9,7 @@ mod thing;
 
 use axum::extract::Path;
 use http::Method;
+use serde_json::{Value, json};
 
 use self::thing::Thing;
 use super::answer::{self, Answer};
@@ -141,6 +142,18 @@ pub fn routes() -> Vec<Route> {
         })
     });
     missing.chain(swarm).chain(unserved).collect()
+}
+
+/// The operations that are only refused, for the documents: by the status of their answer, as `METHOD /path`.
+pub fn refused() -> Value {
+    let list = |operations: &mut dyn Iterator<Item = (Method, &str)>| {
+        operations.map(|(method, path)| format!("{method} {path}")).collect::<Vec<_>>()
+    };
+    json!({
+        "404": list(&mut MISSING.into_iter().map(|(method, path, _)| (method, path))),
+        "501": list(&mut UNSERVED.into_iter().map(|(method, path, _)| (method, path))),
+        "503": list(&mut SWARM.into_iter()),
+    })
 }
 
 #[cfg(test)]

@@ -101,6 +101,16 @@ impl Document {
         }
     }
 
+    /// Leaves out media types of the successful response of an operation.
+    pub fn retire_media(&mut self, operation: &str, media_types: &[&str]) {
+        if let Some(operation) = operation_of(&mut self.present, operation)
+            && let Some(Value::Object(content)) =
+                operation.get_mut("responses").and_then(|responses| responses.pointer_mut("/200/content"))
+        {
+            content.retain(|media_type, _| !media_types.contains(&media_type.as_str()));
+        }
+    }
+
     /// Leaves out the operations that do not pass.
     pub fn keep_operations(&mut self, keep: impl Fn(&str, &str) -> bool) {
         let Some(paths) = object_of(&mut self.present, "paths") else { return };

@@ -20,6 +20,7 @@ pub(super) const RECORD: Record = Record {
         document.require("ImageConfig", &ALWAYS);
         document.restore("EventMessage", &["status", "id"]);
         document.retire("SystemDataUsageResponse", &["ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"]);
+        document.retire_media("GET /events", &["application/jsonl", "application/json-seq"]);
         document.single("POST /images/load", "platform");
         document.single("GET /images/{name}/get", "platform");
         document.single("GET /images/get", "platform");

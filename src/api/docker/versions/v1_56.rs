@@ -9,6 +9,10 @@ pub(super) const RECORD: Record = Record {
     // The filter is not refused to older clients: there is no container that it could choose wrongly.
     undo: |_| {},
     undo_document: |document| {
-        document.describe("GET /containers/json", "filters", "What to list, as a JSON object of lists");
+        document.describe(
+            "GET /containers/json",
+            "filters",
+            "Filters, as a JSON object that maps names to lists of values",
+        );
     },
 };

@@ -8,6 +8,7 @@ mod curl;
 mod docker_cli;
 mod docker_py;
 mod dockerode;
+mod openapi_generator;
 mod podman;
 mod python_sdk;
 mod schemathesis;

@@ -8,7 +8,8 @@ mod planted;
 use std::collections::{BTreeMap, BTreeSet};
 
 use graph::circles;
-use imports::{Arrow, Source};
+use imports::Arrow;
+pub use imports::{Source, is_of_tests};
 
 use crate::support::{repository, rust_files};
 

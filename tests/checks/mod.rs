@@ -6,3 +6,4 @@ mod docker_facts;
 mod layers;
 mod openapi;
 mod protobuf;
+mod publishing;

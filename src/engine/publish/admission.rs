@@ -55,9 +55,17 @@ impl Admission for AdmitAll {
     }
 }
 
-/// Images that may get their names. Nothing but the chain of admissions makes one.
+/// Images that may get their names. Nothing but the chain of admissions makes one: others can name the type,
 ///
-/// ```compile_fail
+/// ```
+/// fn hand_on(admitted: loadline::engine::Admitted) -> loadline::engine::Admitted {
+///     admitted
+/// }
+/// ```
+///
+/// and cannot fill it.
+///
+/// ```compile_fail,E0451
 /// use loadline::engine::Admitted;
 ///
 /// let admitted = Admitted { images: Vec::new() };

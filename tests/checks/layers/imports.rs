@@ -82,6 +82,11 @@ impl Source {
         self.files.keys().map(String::as_str)
     }
 
+    /// The files with what stands in them. What is for tests only is still in it ([`is_of_tests`]).
+    pub fn syntax(&self) -> impl Iterator<Item = (&str, &syn::File)> {
+        self.files.iter().map(|(file, parsed)| (file.as_str(), &parsed.syntax))
+    }
+
     /// Every import.
     pub fn arrows(&self) -> BTreeSet<Arrow> {
         let mut arrows = BTreeSet::new();
@@ -224,7 +229,7 @@ impl Paths {
 
 impl<'a> Visit<'a> for Paths {
     fn visit_item(&mut self, item: &'a Item) {
-        if !attributes(item).iter().any(is_for_tests) {
+        if !is_of_tests(item) {
             visit::visit_item(self, item);
         }
     }
@@ -286,7 +291,7 @@ struct Uses {
 
 impl<'a> Visit<'a> for Uses {
     fn visit_item(&mut self, item: &'a Item) {
-        if !attributes(item).iter().any(is_for_tests) {
+        if !is_of_tests(item) {
             visit::visit_item(self, item);
         }
     }
@@ -358,6 +363,11 @@ fn scan(input: ParseStream, found: &mut Vec<Names>) -> syn::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an item is compiled for tests only.
+pub fn is_of_tests(item: &Item) -> bool {
+    attributes(item).iter().any(is_for_tests)
 }
 
 fn attributes(item: &Item) -> &[Attribute] {

@@ -17,27 +17,33 @@ use crate::support::repository;
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance";
 
-/// Operations whose answers do not end or are archives, or that reach for the network.
-const LEFT_OUT: [&str; 7] =
-    ["SystemEvents", "ImageLoad", "ImageGet", "ImageGetAll", "ImageCreate", "ImagePush", "ImageSearch"];
+/// Operations that Schemathesis cannot judge: their answers are streams of lines, of which it reads one document; events do
+/// not end unless asked to; and what it makes up for a pull, a push or a search leads to registries of the internet.
+const LEFT_OUT: [&str; 5] = ["SystemEvents", "ImageLoad", "ImageCreate", "ImagePush", "ImageSearch"];
 
 #[test]
 fn the_newest_version_answers_as_documented() {
-    answers_as_documented(NEWEST_TEXT);
+    answers_as_documented(NEWEST_TEXT, "1");
 }
 
 #[test]
 fn the_oldest_version_answers_as_documented() {
-    answers_as_documented("1.24");
+    answers_as_documented("1.24", "2");
 }
 
 #[test]
-fn a_version_between_answers_as_documented() {
-    answers_as_documented("1.47");
+fn a_version_in_the_middle_answers_as_documented() {
+    answers_as_documented("1.40", "2");
 }
 
+#[test]
+fn the_first_version_that_lists_manifests_answers_as_documented() {
+    answers_as_documented("1.47", "1");
+}
+
+/// A version and a seed more take ten seconds, which is why not all versions are tried.
 #[track_caller]
-fn answers_as_documented(version: &str) {
+fn answers_as_documented(version: &str, seed: &str) {
     if !is_here(Command::new("python3").args(["-c", "import schemathesis"])) {
         return;
     }
@@ -64,7 +70,7 @@ fn answers_as_documented(version: &str) {
         "--warnings",
         "off",
     ]);
-    command.args(["--seed", &setting("SCHEMATHESIS_SEED", "1")]);
+    command.args(["--seed", &setting("SCHEMATHESIS_SEED", seed)]);
     command.args(["--max-examples", &setting("SCHEMATHESIS_EXAMPLES", "20")]);
     command.args(["--no-color", "--suppress-health-check", "all", "--request-timeout", "30"]);
     for operation in LEFT_OUT {

@@ -75,7 +75,7 @@ settings! {
         #[arg(long = "registry-mirror", value_name = "URL")]
         pub registry_mirrors: Option<Vec<MirrorUrl>>,
 
-        /// Directory of per-registry certificates: DIR/HOST[:PORT]/*.crt, and *.cert with *.key
+        /// Directory of per-registry certificates: *.crt, and *.cert with *.key, in DIR/HOST or DIR/HOST:PORT
         /// [default: /etc/docker/certs.d]
         #[arg(long, value_name = "DIR")]
         pub registry_certs_dir: Option<PathBuf>,

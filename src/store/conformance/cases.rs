@@ -94,7 +94,7 @@ static CASES: [Case; 33] = list! {
         what_was_closed_is_opened_again;
 };
 
-/// Makes a test of each [case](crate::store::conformance::cases). The argument is an expression for a new
+/// Makes a test of each [case](crate::store::conformance::cases()). The argument is an expression for a new
 /// [fixture](crate::store::conformance::Fixture).
 #[macro_export]
 macro_rules! store_conformance {

@@ -1,7 +1,7 @@
 //! What every implementation of the stores promises, as cases to run it through.
 //!
 //! An implementation needs a [`Fixture`], which makes new stores and opens them again. [`run`] takes one case of
-//! [`cases`] and a new fixture. [`store_conformance!`](crate::store_conformance) makes a test of each case:
+//! [`cases()`] and a new fixture. [`store_conformance!`](crate::store_conformance) makes a test of each case:
 //!
 //! ```
 //! use futures_util::future::BoxFuture;

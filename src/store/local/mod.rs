@@ -13,7 +13,7 @@
 //! record it. Removal goes the other way. A crash between two of these steps leaves files that no record knows, never a
 //! record without its file; the next start removes such files.
 //!
-//! A directory is taken for a root by its database; see [`claim`].
+//! A directory is taken for a root by its database; see `claim`.
 
 mod audit;
 mod blobs;

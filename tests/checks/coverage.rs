@@ -40,13 +40,36 @@ fn every_rpc_is_called_by_a_test() {
     let files: Vec<Calls> = own.chain(rust_files("tests")).map(|file| Calls::of(&source(&file))).collect();
     let mut missing = Vec::new();
     for (service, rpc) in rpcs() {
-        let client = format!("{service}Client");
-        let called = |calls: &Calls| calls.names.contains(&client) && calls.methods.contains(&snake(&rpc));
+        let client = client_of(&service);
+        let called = |calls: &Calls| {
+            calls.paths.iter().any(|path| path.ends_with(&client)) && calls.methods.contains(&snake(&rpc))
+        };
         if !files.iter().any(called) {
             missing.push(format!("{service}.{rpc}"));
         }
     }
     assert!(missing.is_empty(), "no test calls {missing:?}");
+}
+
+#[test]
+fn services_of_one_name_are_told_apart_by_their_packages() {
+    let imports = |service: &str, text: &str| {
+        let client = client_of(service);
+        Calls::of(text).paths.iter().any(|path| path.ends_with(&client))
+    };
+    let newer = "use x::proto::runtime::v1::{ImageSpec, image_service_client::ImageServiceClient};";
+    let older = "use x::proto::runtime::image_service_client::ImageServiceClient as Client;";
+    let written_out = "fn connect() -> runtime::v1::image_service_client::ImageServiceClient { todo!() }";
+    for (service, text, expected) in [
+        ("runtime.v1.ImageService", newer, true),
+        ("runtime.ImageService", newer, false),
+        ("runtime.v1.ImageService", older, false),
+        ("runtime.ImageService", older, true),
+        ("runtime.v1.ImageService", written_out, true),
+        ("machine.ImageService", newer, false),
+    ] {
+        assert_eq!(imports(service, text), expected, "{service}: {text}");
+    }
 }
 
 #[test]
@@ -115,7 +138,14 @@ fn recorded() -> BTreeSet<Call> {
     calls
 }
 
-/// Every RPC that is served, as service and method, by the descriptors that reflection answers from.
+/// Where the end of a path names the client of a service in generated code: `…::content::v1::content_client::ContentClient`.
+fn client_of(service: &str) -> Vec<String> {
+    let (package, name) = service.rsplit_once('.').unwrap();
+    let modules = package.split('.').map(str::to_owned);
+    modules.chain([format!("{}_client", snake(name)), format!("{name}Client")]).collect()
+}
+
+/// Every RPC that is served, as the full name of its service and its method, by the descriptors that reflection answers from.
 fn rpcs() -> Vec<(String, String)> {
     let root = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -127,7 +157,7 @@ fn rpcs() -> Vec<(String, String)> {
         let files = descriptors.file.iter().filter(|file| file.package() == package);
         let found = files.flat_map(|file| &file.service).find(|found| found.name() == name);
         let methods = &found.unwrap_or_else(|| panic!("{} is in no descriptor", service.name())).method;
-        rpcs.extend(methods.iter().map(|method| (name.to_owned(), method.name().to_owned())));
+        rpcs.extend(methods.iter().map(|method| (service.name().to_owned(), method.name().to_owned())));
     }
     assert!(!rpcs.is_empty());
     rpcs

@@ -7,10 +7,19 @@ use std::path::{Path, PathBuf};
 
 use crate::support::updates;
 
-/// For each folder of `proto/` with services: where its code and descriptors are, and which packages carry content, whose
-/// bytes are not copied. All services of a folder belong to one facade.
-const FACADES: [(&str, &str, &[&str]); 1] =
-    [("containerd", "src/api/containerd/gen", &[".containerd.services.content.v1"])];
+/// Every facade over gRPC. All services of a folder belong to one.
+const FACADES: [Facade; 1] =
+    [Facade { folder: "containerd", output: "src/api/containerd/gen", content: &[".containerd.services.content.v1"] }];
+
+/// What is generated for a facade.
+struct Facade {
+    /// The folder of `proto/` with its services. Files that these import may be anywhere in `proto/`.
+    folder: &'static str,
+    /// Where its code and its descriptors are, and nothing else.
+    output: &'static str,
+    /// Packages that carry content, whose bytes are not copied.
+    content: &'static [&'static str],
+}
 
 /// What reflection answers from.
 const DESCRIPTORS: &str = "descriptors.bin";
@@ -19,9 +28,9 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 #[test]
 fn generated_code_is_up_to_date() {
-    for (folder, output, bytes) in FACADES {
-        let output = in_repository(output);
-        let generated = generate(folder, bytes);
+    for facade in FACADES {
+        let output = in_repository(facade.output);
+        let generated = generate(&facade);
         if updates() {
             rewrite(&output, &generated);
         }
@@ -38,17 +47,18 @@ fn generated_code_is_up_to_date() {
 fn every_file_with_a_service_belongs_to_a_facade() {
     for file in proto_files(&in_repository("proto")) {
         let folder = file.split('/').next().unwrap();
-        let known = FACADES.iter().any(|facade| facade.0 == folder);
+        let known = FACADES.iter().any(|facade| facade.folder == folder);
         assert!(known || !has_service(&file), "proto/{file}: no row of FACADES has its folder");
     }
 }
 
 const ADVICE: &str = "run UPDATE=1 cargo test --test main protobuf";
 
-/// The code and the descriptors of every service in a folder of `proto/`. What their files import comes along by itself.
-fn generate(folder: &str, bytes: &[&str]) -> Files {
+/// The code and the descriptors of a facade's services. What their files import comes along by itself.
+fn generate(facade: &Facade) -> Files {
     let all = proto_files(&in_repository("proto"));
-    let roots = all.iter().filter(|file| file.starts_with(&format!("{folder}/")) && has_service(file));
+    let own = format!("{}/", facade.folder);
+    let roots = all.iter().filter(|file| file.starts_with(&own) && has_service(file));
     let mut compiler = protox::Compiler::new([in_repository("proto")]).expect("proto/ is there");
     compiler.include_imports(true);
     compiler.open_files(roots).expect("the .proto files compile");
@@ -57,7 +67,7 @@ fn generate(folder: &str, bytes: &[&str]) -> Files {
     // Comments travel in the source information, which code generation needs and reflection does not.
     compiler.include_source_info(true);
     let mut config = tonic_prost_build::configure().build_transport(false).btree_map(".").include_file("_includes.rs");
-    for package in bytes {
+    for package in facade.content {
         config = config.bytes(*package);
     }
     config.out_dir(directory.path()).compile_fds(compiler.file_descriptor_set()).expect("code is generated");
@@ -96,8 +106,9 @@ fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The files of a directory by name; none where it does not exist.
 fn read(directory: &Path) -> Files {
-    let entries = fs::read_dir(directory).expect("a readable directory");
+    let Ok(entries) = fs::read_dir(directory) else { return Files::new() };
     entries
         .map(|entry| {
             let path = entry.expect("an entry").path();
@@ -108,6 +119,7 @@ fn read(directory: &Path) -> Files {
 }
 
 fn rewrite(directory: &Path, files: &Files) {
+    fs::create_dir_all(directory).expect("a directory is made");
     for name in read(directory).keys().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(directory.join(name)).expect("a stale file goes");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprLit, Lit, Token};
+use syn::{Expr, ExprLit, Lit, Token, UseTree};
 
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 
@@ -31,8 +31,8 @@ pub struct Calls {
     pub rest: BTreeSet<Call>,
     /// Names of methods that are called.
     pub methods: BTreeSet<String>,
-    /// Identifiers in paths, such as types.
-    pub names: BTreeSet<String>,
+    /// Paths that are imported or written out, as their segments.
+    pub paths: BTreeSet<Vec<String>>,
     function: Function,
 }
 
@@ -66,6 +66,17 @@ impl Calls {
             if let Some(method) = text_of(pair[0]).filter(|text| METHODS.contains(&text.as_str())) {
                 self.sends(&method, pair[1]);
             }
+        }
+    }
+
+    fn imports(&mut self, tree: &UseTree, before: &[String]) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            UseTree::Path(path) => self.imports(&path.tree, &with(&path.ident)),
+            UseTree::Name(name) => drop(self.paths.insert(with(&name.ident))),
+            UseTree::Rename(renamed) => drop(self.paths.insert(with(&renamed.ident))),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.imports(tree, before)),
+            UseTree::Glob(_) => {}
         }
     }
 
@@ -122,8 +133,13 @@ impl<'a> Visit<'a> for Calls {
         self.function.texts.insert(text.value());
     }
 
-    fn visit_ident(&mut self, name: &'a syn::Ident) {
-        self.names.insert(name.to_string());
+    fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+        self.imports(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        self.paths.insert(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
     }
 
     fn visit_macro(&mut self, of: &'a syn::Macro) {
@@ -135,7 +151,7 @@ impl<'a> Visit<'a> for Calls {
             self.function = within.function;
             self.rest.extend(within.rest);
             self.methods.extend(within.methods);
-            self.names.extend(within.names);
+            self.paths.extend(within.paths);
         }
     }
 }

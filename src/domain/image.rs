@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::descriptor::{Descriptor, StringMap};
 use super::manifest::{ConfigSummary, Document, HistoryStep, ImageConfig, Manifest};
-use super::{Digest, Platform, Reference};
+use super::{Digest, NameKey, Platform, Reference};
 
 /// One image as a list shows it: a view of what is kept, so that no list copies its images.
 #[derive(Clone, Debug)]
@@ -17,8 +17,10 @@ pub struct ImageSummary<'a> {
     pub created: i64,
     /// The labels of the platform that fits the host best; absent where no configuration is here.
     pub labels: Option<&'a StringMap>,
-    /// Sorted; empty for a dangling image.
+    /// The names that Docker's clients know, sorted.
     pub names: &'a [Reference],
+    /// The other names, sorted. With none of either, the image is dangling.
+    pub opaque_names: &'a [NameKey],
     /// Bytes of all content of the image that is here.
     pub size: u64,
     /// What stands under the image's index, or the image's one manifest, in order.
@@ -119,8 +121,10 @@ pub struct ImageDetail {
     pub target: Descriptor,
     /// What the names point at, whatever platform was asked for.
     pub digest: Digest,
-    /// Sorted; empty for a dangling image.
+    /// The names that Docker's clients know, sorted.
     pub names: Vec<Reference>,
+    /// The other names, sorted. With none of either, the image is dangling.
+    pub opaque_names: Vec<NameKey>,
     /// The configuration of the platform that fits best; absent where none is here.
     pub config: Option<ImageConfig>,
     /// Bytes of the content of the platform shown.

@@ -21,7 +21,7 @@ use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
 use crate::domain::manifest::{ConfigSummary, Document};
 use crate::domain::runtime_config::RuntimeConfig;
-use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result, TagName};
+use crate::domain::{Descriptor, Digest, Error, MediaType, NameKey, Platform, Reference, Result, TagName};
 use crate::store::blocking::wait;
 use crate::store::{IngestRequest, Staged};
 
@@ -235,7 +235,7 @@ impl Inner {
         }
         let document = (digest.clone(), Arc::new(document));
         let candidate = Candidate {
-            name: import.name.clone(),
+            name: import.name.as_ref().map_or_else(|| digest.clone().into(), NameKey::from),
             target,
             documents: [document.clone()].into(),
             evidence: Evidence::Complete(Vec::new()),

@@ -36,7 +36,8 @@ impl Inner {
                 }
                 None => tree.best(),
             };
-            let updated = state.names_of(&image.record.target.digest).into_iter().filter_map(|name| state.name(name));
+            let updated =
+                state.names_of(&image.record.target.digest).into_iter().filter_map(|name| state.name(name.as_str()));
             let detail = ImageDetail {
                 target: match (platform, shown) {
                     (Some(_), Some(branch)) => Descriptor::clone(&branch.descriptor),
@@ -44,6 +45,7 @@ impl Inner {
                 },
                 digest: image.record.target.digest.clone(),
                 names: image.names,
+                opaque_names: image.opaque,
                 config: None,
                 size: shown.map_or(0, |branch| branch.content_size),
                 last_tag_time: moment(updated.map(|record| record.updated_at).max().unwrap_or_default()),

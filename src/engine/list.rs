@@ -120,7 +120,7 @@ fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filter: &ImageFilte
     }
     narrow(&mut entries, filter.until, filter.labels.as_deref());
     if let Some(dangling) = filter.dangling {
-        entries.retain(|entry| entry.names.is_empty() == dangling);
+        entries.retain(|entry| entry.is_dangling() == dangling);
     }
     if !filter.references.is_empty() {
         let fits = |name: &Reference| filter.references.iter().any(|pattern| pattern.matches(name));

@@ -229,7 +229,7 @@ impl Loading<'_> {
             let state = self.inner.catalog.state();
             let evidence = publisher.known_evidence(&state, &documents);
             let candidate = |image: &Image| Candidate {
-                name: image.name.clone(),
+                name: image.key(),
                 target: image.target.clone(),
                 documents: documents.clone(),
                 evidence: evidence.about(&image.target.digest),

@@ -10,7 +10,7 @@ use super::graph::closure::Closure;
 use super::list::narrow;
 use super::operation::Operation;
 use super::publish::Report;
-use super::remove::{Removed, sweep_of};
+use super::remove::{Removed, shown_names, sweep_of};
 use crate::domain::{Digest, Result};
 
 /// What a prune removed.
@@ -31,13 +31,13 @@ impl Engine {
         let (filter, catalog) = (filter.clone(), self.0.catalog.clone());
         let choose = move |state: &State| {
             let mut entries = catalog.snapshot_of(state).entries.clone();
-            entries.retain(|entry| entry.names.is_empty() || filter.named);
+            entries.retain(|entry| entry.is_dangling() || filter.named);
             narrow(&mut entries, filter.until, filter.labels.as_deref());
             let going: Vec<Going> = entries
                 .iter()
                 .map(|entry| Going {
                     target: entry.target.digest.clone(),
-                    names: entry.names.iter().map(|name| name.familiar()).collect(),
+                    names: shown_names(&entry.names, &entry.opaque),
                     documents: documents_under(state, &entry.target.digest),
                 })
                 .collect();
@@ -67,7 +67,7 @@ impl Engine {
 /// An image that goes.
 struct Going {
     target: Digest,
-    /// Familiar names, sorted.
+    /// As people read them.
     names: Vec<String>,
     documents: Vec<Digest>,
 }

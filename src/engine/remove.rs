@@ -12,7 +12,7 @@ use super::inspect::lacks_platform;
 use super::operation::{Operation, listed};
 use super::publish::Report;
 use crate::domain::platform::Matcher;
-use crate::domain::{Detail, Digest, Error, ImageName, Kind, Platform, Reference, Result};
+use crate::domain::{Detail, Digest, Error, ImageName, Kind, NameKey, Platform, Reference, Result};
 
 /// How an image is removed.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl RemoveOptions {
 /// One thing that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// A name, in its familiar form.
+    /// A name, in its familiar form; one that Docker's clients do not know as it is.
     Name(String),
     /// An image, or a manifest of one.
     Content(Digest),
@@ -74,17 +74,13 @@ impl Engine {
         let choose = move |state: &State| {
             let image = resolve_target(state, &name)?;
             let going = going_names(&name, &image, force)?;
-            let names: Vec<String> = going.iter().map(Reference::familiar).collect();
+            let names: Vec<String> = going.iter().map(NameKey::shown).collect();
             let mut removed: Vec<Removed> = names.iter().cloned().map(Removed::Name).collect();
             let target = image.record.target.digest.clone();
-            let is_gone = going.len() == image.names.len();
+            let is_gone = going.len() == image.names.len() + image.opaque.len();
             let sweep = match is_gone {
                 true => sweep_of(state, [target.clone()].into()),
-                false => Sweep {
-                    names: going.iter().map(ToString::to_string).collect(),
-                    candidates: Some(HashSet::new()),
-                    ..Sweep::default()
-                },
+                false => Sweep { names: going, candidates: Some(HashSet::new()), ..Sweep::default() },
             };
             if is_gone {
                 removed.push(Removed::Content(target.clone()));
@@ -127,23 +123,30 @@ impl Engine {
 
 /// Takes images away with all their names and what only they use.
 pub(super) fn sweep_of(state: &State, targets: HashSet<Digest>) -> Sweep {
-    let names = targets.iter().flat_map(|target| state.names_of(target)).map(str::to_owned).collect();
+    let names = targets.iter().flat_map(|target| state.names_of(target)).cloned().collect();
     let candidates = reachable(state, &targets).into_iter().cloned().collect();
     Sweep { candidates: Some(candidates), names, unnamed: targets, pruned: None }
 }
 
+/// The names of an image as people read them: those that Docker's clients know, then the others.
+pub(super) fn shown_names(names: &[Reference], opaque: &[NameKey]) -> Vec<String> {
+    names.iter().map(Reference::familiar).chain(opaque.iter().map(NameKey::shown)).collect()
+}
+
 /// The names to take from an image; all that it has (none, if it is dangling) where it goes itself.
-fn going_names(name: &ImageName, image: &Resolved, force: bool) -> Result<Vec<Reference>> {
+fn going_names(name: &ImageName, image: &Resolved, force: bool) -> Result<Vec<NameKey>> {
+    let keys = |names: &[Reference]| names.iter().map(NameKey::from).collect::<Vec<NameKey>>();
     let Some(asked) = &image.by_name else {
         // Several names that are one name to people, a tag and the digest that it was pulled by, are no conflict.
         let one = image.names.first().map(|first| same_name(first, &image.names)).unwrap_or_default();
-        if !force && one.len() < image.names.len() {
+        let others = image.names.len() - one.len() + image.opaque.len();
+        if !force && others > usize::from(one.is_empty()) {
             let image = image.record.target.digest.clone();
             return Err(Error::new(Kind::Conflict, Detail::MustBeForced { image }));
         }
-        return Ok(image.names.clone());
+        return Ok(keys(&image.names).into_iter().chain(image.opaque.iter().cloned()).collect());
     };
-    let going = same_name(asked, &image.names);
+    let going = keys(&same_name(asked, &image.names));
     match going.is_empty() {
         true => Err(Error::not_found(Detail::NoSuchName { name: name.text().to_owned() })),
         false => Ok(going),

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
+use super::catalog::State;
 use super::catalog::resolve::resolve;
-use super::catalog::{State, name_reference};
 use super::core::{Engine, Inner};
 use super::leases::Lease;
 use super::publish::Report;
@@ -256,13 +256,14 @@ fn find(state: &State, text: &str) -> Result<Vec<Wanted>> {
         && reference.tag().is_none()
         && reference.digest().is_none()
     {
-        let repository = reference.repository();
         let of_repository: Vec<Wanted> = state
             .names()
-            .filter(|(name, _)| name.strip_prefix(&repository).is_some_and(|rest| rest.starts_with([':', '@'])))
-            .filter_map(|(name, record)| {
-                let name = name_reference(name)?;
-                Some(Wanted { target: record.target.clone(), shown: name.familiar(), name: Some(name) })
+            .filter_map(|(key, record)| Some((key.reference()?, record)))
+            .filter(|(name, _)| name.same_repository(&reference))
+            .map(|(name, record)| Wanted {
+                target: record.target.clone(),
+                shown: name.familiar(),
+                name: Some(name.clone()),
             })
             .collect();
         if !of_repository.is_empty() {

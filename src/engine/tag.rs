@@ -41,7 +41,7 @@ impl Engine {
         };
         let digest = target.digest.clone();
         let candidate =
-            Candidate { name: Some(reference.clone()), target, documents: [].into(), evidence, origin: Origin::Local };
+            Candidate { name: reference.into(), target, documents: [].into(), evidence, origin: Origin::Local };
         let admitted = self.0.publisher.admit(vec![candidate]).await?;
         let publication = Publication {
             content: Content::default(),

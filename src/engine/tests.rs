@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 mod names;
+mod opaque;
 mod prune;
 mod writer;
 

@@ -167,13 +167,16 @@ fn names_say_what_is_here() {
             ..record.clone()
         },
     );
-    root.set_name("Not A Name", &record);
+    // Any text is a name, unless it is empty or the digest of another image.
+    root.set_name("Not a\nDocker name", &record);
+    root.set_name("", &record);
     root.set_name(&Digest::of(b"another").to_string(), &record);
     record.target.size += 1;
     root.set_name(APP, &record);
     root.heals(&["fault name-without-content", "fault wrong-name", "fault wrong-name", "fault wrong-name"]);
     record.target.size -= 1;
     assert_eq!(root.name(APP), record);
+    assert_eq!(root.name("Not a\nDocker name"), record);
     root.works();
 }
 
@@ -182,7 +185,7 @@ fn an_image_whose_names_make_no_sense_is_kept_under_its_digest() {
     let root = Root::new();
     let record = root.name(APP);
     root.edit(|write| drop(write.open_table(NAMES).unwrap().remove(APP).unwrap()));
-    root.set_name("Not A Name", &record);
+    root.set_name(&Digest::of(b"another").to_string(), &record);
     root.heals(&["fault wrong-name"]);
     assert_eq!(root.name(&root.index.to_string()), record);
     root.works();

@@ -48,8 +48,7 @@ impl Admission for Asked {
 
 /// Denies what has `denied` in its name.
 fn by_name(candidate: &Candidate) -> Result<Verdict> {
-    let name = candidate.name.as_ref().map(|name| name.familiar()).unwrap_or_default();
-    match name.contains("denied") {
+    match candidate.name.shown().contains("denied") {
         true => Ok(Verdict::Deny(Denial { rule: "names".to_owned(), reason: "nobody wants it".to_owned() })),
         false => Ok(Verdict::NoRule),
     }

@@ -77,7 +77,7 @@ async fn a_denied_pull_fetches_no_layer_and_leaves_nothing_behind() {
             comes_to_hold(&engine, &stores, before).await;
             let asked = asked.candidates();
             let candidate = asked.last().unwrap();
-            assert_eq!((&candidate.name, &candidate.target.digest), (&Some(name.clone()), &image.digest));
+            assert_eq!((candidate.name.reference(), &candidate.target.digest), (Some(&name), &image.digest));
             assert_eq!(candidate.origin, Origin::Registry(name.repository()));
             assert_eq!(candidate.documents[0].0, image.digest);
         }
@@ -181,7 +181,8 @@ struct Moving {
 impl Admission for Moving {
     fn decide<'a>(&'a self, candidate: &'a Candidate) -> BoxFuture<'a, Result<Verdict>> {
         Box::pin(async move {
-            let Some(name) = candidate.name.clone().filter(|_| matches!(candidate.origin, Origin::Registry(_))) else {
+            let Some(name) = candidate.name.reference().filter(|_| matches!(candidate.origin, Origin::Registry(_)))
+            else {
                 return Ok(Verdict::NoRule);
             };
             let pulls = {
@@ -191,7 +192,7 @@ impl Admission for Moving {
             };
             if pulls == 2 {
                 let other = loadline::domain::ImageName::parse("kept/app:1").unwrap();
-                self.engine.get().unwrap().tag(&other, &TagName::new(name).unwrap()).await?;
+                self.engine.get().unwrap().tag(&other, &TagName::new(name.clone()).unwrap()).await?;
             }
             Ok(Verdict::NoRule)
         })

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::store::{Changes, Entry, Revision};
 pub(in crate::engine) use snapshot::{ListEntry, Snapshot, summarize};
-pub(in crate::engine) use state::{State, is_dangling, name_reference};
+pub(in crate::engine) use state::State;
 
 /// See the module's text.
 pub(in crate::engine) struct Catalog {

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use super::state::{State, name_reference};
+use super::state::State;
 use super::tree::Tree;
-use crate::domain::{Detail, Digest, Error, ImageName, Reference, Result};
+use crate::domain::{Detail, Digest, Error, ImageName, NameKey, Reference, Result};
 use crate::store::NameRecord;
 
 /// An image that was found.
 pub(in crate::engine) struct Resolved {
     /// What the name that was used points at.
     pub(in crate::engine) record: Arc<NameRecord>,
-    /// All names of the image, sorted; empty where it is dangling.
+    /// The image's names that Docker's clients know, sorted.
     pub(in crate::engine) names: Vec<Reference>,
+    /// Its other names, sorted. With none of either, it is dangling.
+    pub(in crate::engine) opaque: Vec<NameKey>,
     /// The name by which it was found; absent where that was an ID.
     pub(in crate::engine) by_name: Option<Reference>,
 }
@@ -61,7 +63,7 @@ fn find(state: &State, name: &ImageName, scope: Scope) -> Result<Resolved> {
         },
     };
     // A lookup by ID shows what stands beside the first name.
-    match state.names_of(&target).first().and_then(|first| state.name(first)) {
+    match state.names_of(&target).first().and_then(|first| state.name(first.as_str())) {
         Some(record) => Ok(Resolved::new(state, record.clone())),
         None => Err(name.not_found()),
     }
@@ -69,8 +71,10 @@ fn find(state: &State, name: &ImageName, scope: Scope) -> Result<Resolved> {
 
 impl Resolved {
     fn new(state: &State, record: Arc<NameRecord>) -> Self {
-        let names = state.names_of(&record.target.digest).into_iter().filter_map(name_reference).collect();
-        Self { record, names, by_name: None }
+        let keys = state.names_of(&record.target.digest);
+        let names = keys.iter().filter_map(|key| key.reference()).cloned().collect();
+        let opaque = keys.into_iter().filter(|key| key.is_opaque()).cloned().collect();
+        Self { record, names, opaque, by_name: None }
     }
 }
 
@@ -84,8 +88,8 @@ pub(in crate::engine) fn find_named(state: &State, reference: &Reference) -> Opt
     state
         .names_of(digest)
         .into_iter()
-        .find(|name| name_reference(name).is_some_and(|name| name.same_repository(reference)))
-        .and_then(|name| state.name(name).cloned())
+        .find(|name| name.reference().is_some_and(|name| name.same_repository(reference)))
+        .and_then(|name| state.name(name.as_str()).cloned())
 }
 
 /// The image that holds a manifest or configuration: the one of the first name, if several do. Clients that were

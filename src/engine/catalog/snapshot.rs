@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::state::{State, name_reference};
+use super::state::State;
 use super::tree::Tree;
 use crate::domain::image::ImageSummary;
 use crate::domain::manifest::ConfigSummary;
-use crate::domain::{Descriptor, Digest, Reference};
+use crate::domain::{Descriptor, Digest, NameKey, Reference};
 use crate::store::Sources;
 
 /// How many bytes of rendered images are kept. Ten thousand images of three platforms take about half of it.
@@ -32,8 +32,10 @@ pub(in crate::engine) struct ListEntry {
     pub(in crate::engine) created: i64,
     /// The configuration that stands for the image; absent where none is here.
     pub(in crate::engine) config: Option<Arc<ConfigSummary>>,
-    /// Its names, sorted; empty where it is dangling.
+    /// Its names that Docker's clients know, sorted.
     pub(in crate::engine) names: Vec<Reference>,
+    /// Its other names, sorted.
+    pub(in crate::engine) opaque: Vec<NameKey>,
     pub(in crate::engine) tree: Tree,
     /// The repositories that it was pulled from.
     pub(in crate::engine) sources: Sources,
@@ -46,12 +48,12 @@ impl Snapshot {
     pub(super) fn new(state: &State, old: Option<&Snapshot>) -> Self {
         let old: HashMap<&Digest, &Arc<ListEntry>> =
             old.into_iter().flat_map(|old| &old.entries).map(|entry| (&entry.target.digest, entry)).collect();
-        let entry = |(target, names): &(&Digest, &[String])| {
+        let entry = |(target, names): &(&Digest, &[NameKey])| {
             let entry = ListEntry::new(state, names)?;
             let same = old.get(target).filter(|old| old.is_same(&entry));
             Some(same.map_or_else(|| Arc::new(entry), |same| Arc::clone(same)))
         };
-        let targets: Vec<(&Digest, &[String])> = state.targets_with_names().collect();
+        let targets: Vec<(&Digest, &[NameKey])> = state.targets_with_names().collect();
         let mut entries = collect_by_two(&targets, &entry);
         // Names make the order of images of one second the same every time.
         entries.sort_by(|a, b| {
@@ -97,11 +99,13 @@ impl Snapshot {
 }
 
 impl ListEntry {
-    fn new(state: &State, names: &[String]) -> Option<Self> {
+    fn new(state: &State, names: &[NameKey]) -> Option<Self> {
         // List shows the annotations that stand beside the last name in order.
-        let record = names.iter().max().and_then(|name| state.name(name))?;
-        let mut references: Vec<Reference> = names.iter().filter_map(|name| name_reference(name)).collect();
+        let record = names.iter().max().and_then(|name| state.name(name.as_str()))?;
+        let mut references: Vec<Reference> = names.iter().filter_map(NameKey::reference).cloned().collect();
         references.sort();
+        let mut opaque: Vec<NameKey> = names.iter().filter(|name| name.is_opaque()).cloned().collect();
+        opaque.sort();
         let tree = Tree::new(state, &record.target);
         let config = tree.best().and_then(|manifest| manifest.config.clone());
         Some(Self {
@@ -110,6 +114,7 @@ impl ListEntry {
             sources: state.sources(&record.target.digest).to_vec(),
             target: record.target.clone(),
             names: references,
+            opaque,
             tree,
             rendered: Mutex::default(),
         })
@@ -119,8 +124,14 @@ impl ListEntry {
     fn is_same(&self, other: &Self) -> bool {
         self.target == other.target
             && self.names == other.names
+            && self.opaque == other.opaque
             && self.sources == other.sources
             && self.tree.is_same(&other.tree)
+    }
+
+    /// Whether nothing names the image.
+    pub(in crate::engine) fn is_dangling(&self) -> bool {
+        self.names.is_empty() && self.opaque.is_empty()
     }
 
     pub(in crate::engine) fn is_rendered(&self, variant: u32) -> bool {
@@ -143,6 +154,7 @@ pub(in crate::engine) fn summarize<'a>(entry: &'a ListEntry, names: &'a [Referen
         created: entry.created,
         labels: entry.config.as_ref().map(|config| &config.labels),
         names,
+        opaque_names: &entry.opaque,
         sources: &entry.sources,
         size: entry.tree.manifests.iter().map(|manifest| manifest.content_size).sum(),
         manifests: &entry.tree.manifests,

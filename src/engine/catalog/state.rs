@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
-use crate::domain::{Descriptor, Digest, Reference};
+use crate::domain::{Descriptor, Digest, NameKey};
 use crate::store::{self, BlobRecord, Changes, NameRecord, Revision, Sources};
 
 /// One state of everything.
@@ -17,10 +17,9 @@ pub(in crate::engine) struct State {
     /// The store's revision that this follows.
     pub(in crate::engine) revision: Revision,
     blobs: ByDigest<Entry>,
-    /// Full names, or for an image without one the digest of its target.
-    names: BTreeMap<String, Arc<NameRecord>>,
+    names: BTreeMap<NameKey, Arc<NameRecord>>,
     /// Names by the digest that they point at.
-    targets: HashMap<Digest, Vec<String>>,
+    targets: HashMap<Digest, Vec<NameKey>>,
     /// Where images were pulled from, by the digest of their target.
     sources: HashMap<Digest, Sources>,
     /// Documents by the digest of their subject, whether that is here or not.
@@ -43,7 +42,7 @@ impl State {
         blobs.into_iter().for_each(|(digest, record)| self.add_blob(digest, record));
         documents.into_iter().for_each(|(digest, document)| self.add_document(digest, document));
         configs.into_iter().for_each(|(digest, config)| self.add_config(&digest, config));
-        names.into_iter().for_each(|(name, record)| self.replace_name(name, record));
+        names.into_iter().for_each(|(name, record)| self.replace_name(&name, record));
         self.sources.extend(sources);
         for digest in &removed {
             self.remove_blob(digest);
@@ -64,7 +63,7 @@ impl State {
                 store::Entry::Document(digest, None) => self.remove_document(&digest),
                 store::Entry::Config(digest, None) => self.remove_config(&digest),
                 store::Entry::Sources(digest, None) => drop(self.sources.remove(&digest)),
-                store::Entry::Name(name, record) => self.replace_name(name, record),
+                store::Entry::Name(name, record) => self.replace_name(&name, record),
             }
         }
     }
@@ -108,7 +107,7 @@ impl State {
         !descriptor.media_type.is_document() || self.document(&descriptor.digest).is_some()
     }
 
-    /// What a stored name points at.
+    /// The record of a name, which is given as the text of its key.
     pub(in crate::engine) fn name(&self, name: &str) -> Option<&Arc<NameRecord>> {
         self.names.get(name)
     }
@@ -118,9 +117,9 @@ impl State {
         self.sources.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Every name, in order.
-    pub(in crate::engine) fn names(&self) -> impl Iterator<Item = (&str, &Arc<NameRecord>)> {
-        self.names.iter().map(|(name, record)| (name.as_str(), record))
+    /// Every record of a name, in order; images without one included.
+    pub(in crate::engine) fn names(&self) -> impl Iterator<Item = (&NameKey, &Arc<NameRecord>)> {
+        self.names.iter()
     }
 
     /// Whether a name points at the digest.
@@ -139,13 +138,13 @@ impl State {
     }
 
     /// The digests that names point at with those names, all in no order.
-    pub(super) fn targets_with_names(&self) -> impl Iterator<Item = (&Digest, &[String])> {
+    pub(super) fn targets_with_names(&self) -> impl Iterator<Item = (&Digest, &[NameKey])> {
         self.targets.iter().map(|(target, names)| (target, names.as_slice()))
     }
 
-    /// The stored names of a target, in order; none where it is no image.
-    pub(in crate::engine) fn names_of(&self, target: &Digest) -> Vec<&str> {
-        let mut names: Vec<&str> = self.targets.get(target).into_iter().flatten().map(String::as_str).collect();
+    /// The keys of the records that point at a target, in order; none where it is no image.
+    pub(in crate::engine) fn names_of(&self, target: &Digest) -> Vec<&NameKey> {
+        let mut names: Vec<&NameKey> = self.targets.get(target).into_iter().flatten().collect();
         names.sort_unstable();
         names
     }
@@ -201,9 +200,10 @@ impl State {
         }
     }
 
-    fn replace_name(&mut self, name: String, record: Option<NameRecord>) {
-        self.remove_name(&name);
+    fn replace_name(&mut self, name: &str, record: Option<NameRecord>) {
+        self.remove_name(name);
         let Some(record) = record else { return };
+        let name = NameKey::from_record(name);
         self.targets.entry(record.target.digest.clone()).or_default().push(name.clone());
         self.names.insert(name, Arc::new(record));
     }
@@ -211,7 +211,7 @@ impl State {
     fn remove_name(&mut self, name: &str) {
         let Some(record) = self.names.remove(name) else { return };
         if let Some(names) = self.targets.get_mut(&record.target.digest) {
-            names.retain(|known| known != name);
+            names.retain(|known| known.as_str() != name);
             if names.is_empty() {
                 self.targets.remove(&record.target.digest);
             }
@@ -235,16 +235,6 @@ impl State {
             }
         }
     }
-}
-
-/// A stored name as a reference; `None` for the entry that keeps an image without a name.
-pub(in crate::engine) fn name_reference(name: &str) -> Option<Reference> {
-    if is_dangling(name) { None } else { Reference::parse(name).ok() }
-}
-
-/// Whether a stored name only keeps an image that has no other.
-pub(in crate::engine) fn is_dangling(name: &str) -> bool {
-    name.parse::<Digest>().is_ok()
 }
 
 /// A map whose keys are digests of content that is here.

@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::catalog::is_dangling;
 use super::super::graph::closure::Closure;
 use super::super::stream::whole::read_whole;
 use super::finding::Fault;
 use super::options::CheckDepth;
 use super::run::{Check, Found, Sound, unreadable};
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
-use crate::domain::{Descriptor, Digest, Kind, MediaType, Reference, Result};
+use crate::domain::{Descriptor, Digest, Kind, MediaType, NameKey, NameKind, Result};
 use crate::store::{NameRecord, RecordKind};
 
 /// Parsed forms as they should be, of blobs that are sound.
@@ -254,10 +253,10 @@ impl Check<'_> {
 const KINDS: [MediaType; 4] =
     [MediaType::OCI_INDEX, MediaType::OCI_MANIFEST, MediaType::DOCKER_LIST, MediaType::DOCKER_MANIFEST];
 
-/// Whether a stored name is one that can be found: in full, or the digest that it keeps.
+/// Whether an image can have a stored name: anything but another image's digest.
 fn is_name(name: &str, record: &NameRecord) -> bool {
-    match is_dangling(name) {
-        true => name == record.target.digest.to_string(),
-        false => Reference::parse(name).is_ok_and(|reference| reference.to_string() == name),
+    match NameKey::from_record(name).kind() {
+        NameKind::Unnamed(digest) => *digest == record.target.digest,
+        NameKind::Docker(_) | NameKind::Opaque => !name.is_empty(),
     }
 }

@@ -222,7 +222,7 @@ impl Check<'_> {
         for (name, record) in state.names() {
             for digest in reachable(&state, [&record.target.digest]) {
                 if self.lost.contains(digest) {
-                    needed.entry(digest.to_string()).or_default().push(name.to_owned());
+                    needed.entry(digest.to_string()).or_default().push(name.to_string());
                 }
             }
         }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::reachable::{reachable, reachable_without};
-use crate::domain::{Digest, Result};
+use crate::domain::{Digest, NameKey, Result};
 use crate::engine::catalog::State;
 use crate::engine::publish::{Decision, Publisher, Report, View};
 
@@ -24,7 +24,7 @@ pub(in crate::engine) struct Sweep {
     /// Look at these blobs only; at all where absent.
     pub(in crate::engine) candidates: Option<HashSet<Digest>>,
     /// Names that go in the same step: no crash leaves one without the other.
-    pub(in crate::engine) names: Vec<String>,
+    pub(in crate::engine) names: Vec<NameKey>,
     /// Targets that no name points at after that.
     pub(in crate::engine) unnamed: HashSet<Digest>,
     /// A manifest that is to go although the tree under this target holds it.

@@ -7,7 +7,7 @@ use super::descent::{Descent, Node, OwnedNode, Step};
 use crate::domain::attestation;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, MediaType, Platform, Reference, Result};
+use crate::domain::{Descriptor, Digest, Error, MediaType, NameKey, Platform, Reference, Result};
 
 /// Blobs by digest, wherever they are.
 pub(in crate::engine) trait BlobSource {
@@ -27,6 +27,13 @@ pub(in crate::engine) struct Image {
     pub(in crate::engine) target: Descriptor,
     /// Absent where the archive gives no name, or none that is one.
     pub(in crate::engine) name: Option<Reference>,
+}
+
+impl Image {
+    /// What the image is kept under.
+    pub(in crate::engine) fn key(&self) -> NameKey {
+        self.name.as_ref().map_or_else(|| self.target.digest.clone().into(), NameKey::from)
+    }
 }
 
 /// Everything that will be kept of what an archive or a registry gave.

@@ -35,8 +35,7 @@ impl Publisher {
     }
 
     fn deny(&self, candidate: &Candidate, denial: Denial) -> Error {
-        let digest = &candidate.target.digest;
-        let name = candidate.name.as_ref().map_or_else(|| digest.to_string(), |name| name.familiar());
+        let (digest, name) = (&candidate.target.digest, candidate.name.shown());
         let Denial { rule, reason } = denial;
         tracing::info!(image.name = %name, image.digest = %digest, rule, reason, "denied an image");
         let error = Error::denied(name.clone(), rule.clone(), reason.clone());

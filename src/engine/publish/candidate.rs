@@ -1,15 +1,16 @@
 //! What is offered for publishing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::domain::manifest::Document;
-use crate::domain::{Descriptor, Digest, Reference};
+use crate::domain::{Descriptor, Digest, NameKey, Reference};
 
 /// An image that is to get a name.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The name; absent for an image that is kept under its digest.
-    pub name: Option<Reference>,
+    /// The name, or the digest for an image that is kept without one.
+    pub name: NameKey,
     /// What the name will point at.
     pub target: Descriptor,
     /// The indexes and manifests of the image that came with it, each with its digest. Those that were here before are in
@@ -17,6 +18,14 @@ pub struct Candidate {
     pub documents: Arc<[(Digest, Arc<Document>)]>,
     pub evidence: Evidence,
     pub origin: Origin,
+}
+
+impl Candidate {
+    /// The reference that rules judge the name by: see [`NameKey::judged`]. Where it is absent, only rules about every image
+    /// are about this one.
+    pub fn judged_name(&self) -> Option<Cow<'_, Reference>> {
+        self.name.judged()
+    }
 }
 
 /// What is known of the signatures and attestations about an image.

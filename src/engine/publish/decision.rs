@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::report::Report;
-use crate::domain::Digest;
 use crate::domain::manifest::{ConfigSummary, Document};
+use crate::domain::{Digest, NameKey};
 use crate::engine::catalog::State;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;
@@ -66,8 +66,8 @@ impl Decision {
     }
 
     /// Names and blobs that go. The blobs must be condemned in the leases.
-    pub(in crate::engine) fn removal(names: Vec<String>, blobs: Vec<Digest>, report: Report) -> Self {
-        let names = names.into_iter().map(|name| (name, None)).collect();
+    pub(in crate::engine) fn removal(names: Vec<NameKey>, blobs: Vec<Digest>, report: Report) -> Self {
+        let names = names.into_iter().map(|name| (name.to_string(), None)).collect();
         let changes = Changes { names, removed: blobs, ..Changes::default() };
         Self { changes, ..Self::nothing(report) }
     }

@@ -6,8 +6,8 @@ use super::admission::{Admitted, Allowed};
 use super::candidate::Candidate;
 use super::decision::{Content, Decision, Publication, View};
 use super::report::Report;
-use crate::domain::Digest;
-use crate::engine::catalog::{State, is_dangling};
+use crate::domain::{Digest, NameKey, StringMap};
+use crate::engine::catalog::State;
 use crate::store::{Changes, NameRecord, Sources, Verdict};
 
 /// Names that are set, or removed where the record is absent.
@@ -26,7 +26,8 @@ pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publica
     };
     let names = name_changes(view.state, admitted, report, view.now);
     let changes = Changes { blobs, documents, configs, names, sources, ..Changes::default() };
-    let depends_on = admitted.images().flat_map(|(image, _)| [key(image), image.target.digest.to_string()]).collect();
+    let depends_on =
+        admitted.images().flat_map(|(image, _)| [image.name.to_string(), image.target.digest.to_string()]).collect();
     Decision { changes, depends_on, ..Decision::nothing(report.clone()) }
 }
 
@@ -44,47 +45,45 @@ fn with_source(state: &State, target: &Digest, repository: &str) -> Option<(Dige
 /// under its digest, and one that gets a name no longer needs that.
 fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -> NameChanges {
     let mut changes = NameChanges::new();
-    let mut named: HashMap<String, Digest> = HashMap::new();
+    let mut named: HashMap<NameKey, Digest> = HashMap::new();
     for (image, allowed) in admitted.images() {
         let digest = &image.target.digest;
-        let key = key(image);
-        if image.name.is_none() && !state.names_of(digest).is_empty() {
+        let key = &image.name;
+        if key.is_unnamed() && !state.names_of(digest).is_empty() {
             continue;
         }
-        let old = state.name(&key);
+        let old = state.name(key.as_str());
         // A name that points there already stays as it is.
         if matches!(report, Report::Tag { .. }) && old.is_some_and(|old| old.target.digest == *digest) {
             continue;
         }
-        let created_at = old.filter(|old| old.target.digest == *digest).map_or(now, |old| old.created_at);
-        let record = NameRecord { created_at, ..record(image, allowed, now) };
-        changes.push((key.clone(), Some(record)));
-        named.insert(key, digest.clone());
+        let mut record = record(image, allowed, now);
+        if let Some(old) = old {
+            // What clients have noted beside the name is about the name.
+            (record.created_at, record.labels) = (old.created_at, old.labels.clone());
+        }
+        changes.push((key.to_string(), Some(record)));
+        named.insert(key.clone(), digest.clone());
     }
     let targets: HashSet<&Digest> = named.values().collect();
     let mut placeholders = Vec::new();
     for key in named.keys() {
-        let Some(old) = state.name(key) else { continue };
-        let keeps_another = state.names_of(&old.target.digest).iter().any(|name| !named.contains_key(*name));
+        let Some(old) = state.name(key.as_str()) else { continue };
+        let keeps_another = state.names_of(&old.target.digest).iter().any(|name| !named.contains_key(name.as_str()));
         let gets_another = targets.contains(&old.target.digest);
         if !keeps_another && !gets_another {
-            let kept = NameRecord { updated_at: now, ..old.as_ref().clone() };
+            let kept = NameRecord { updated_at: now, labels: StringMap::default(), ..old.as_ref().clone() };
             placeholders.push((old.target.digest.to_string(), Some(kept)));
         }
     }
     for (key, target) in &named {
         let placeholder = target.to_string();
-        if !is_dangling(key) && (state.name(&placeholder).is_some() || named.contains_key(&placeholder)) {
+        if !key.is_unnamed() && (state.name(&placeholder).is_some() || named.contains_key(placeholder.as_str())) {
             placeholders.push((placeholder, None));
         }
     }
     changes.extend(placeholders);
     changes
-}
-
-/// What the image is recorded under.
-fn key(image: &Candidate) -> String {
-    image.name.as_ref().map_or_else(|| image.target.digest.to_string(), ToString::to_string)
 }
 
 fn record(image: &Candidate, allowed: Option<&Allowed>, now: i64) -> NameRecord {

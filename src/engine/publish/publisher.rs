@@ -11,7 +11,7 @@ use super::report::{self, Report};
 use super::shared::Shared;
 use super::writer::{WeakWriter, Writer};
 use super::{follow, names};
-use crate::domain::{Digest, Error, Kind, Result};
+use crate::domain::{Digest, Error, Kind, NameKey, Result};
 use crate::engine::catalog::{Catalog, State};
 use crate::engine::clock::Clock;
 use crate::engine::gc::parents::ParentIndex;
@@ -102,11 +102,11 @@ impl Publisher {
     }
 
     /// Tells of a name that points at an image already, in its turn; false, and nothing is told, where it does not any more.
-    pub(in crate::engine) async fn confirm(&self, name: String, target: Digest, report: Report) -> Result<bool> {
+    pub(in crate::engine) async fn confirm(&self, name: NameKey, target: Digest, report: Report) -> Result<bool> {
         let decide = move |view: &View<'_>| {
-            let points_there = view.state.name(&name).is_some_and(|record| record.target.digest == target);
+            let points_there = view.state.name(name.as_str()).is_some_and(|record| record.target.digest == target);
             let report = if points_there { report.clone() } else { Report::Nothing };
-            let depends_on = vec![name.clone(), target.to_string()];
+            let depends_on = vec![name.to_string(), target.to_string()];
             Ok((Decision { depends_on, ..Decision::nothing(report) }, points_there))
         };
         self.writer.ask(decide).await

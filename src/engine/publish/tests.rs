@@ -65,7 +65,7 @@ impl Admission for Asked {
 }
 
 fn named(candidate: &Candidate) -> String {
-    candidate.name.as_ref().map_or_else(|| candidate.target.digest.to_string(), |name| name.familiar())
+    candidate.name.shown()
 }
 
 /// Settings with these admissions.
@@ -104,7 +104,7 @@ fn target(engine: &Engine, name: &str) -> String {
 /// Everything that is named, in order, with what it points at.
 fn all_names(engine: &Engine) -> Vec<(String, String)> {
     let state = engine.0.catalog.state();
-    state.names().map(|(name, record)| (name.to_owned(), record.target.digest.to_string())).collect()
+    state.names().map(|(name, record)| (name.to_string(), record.target.digest.to_string())).collect()
 }
 
 /// The events so far.

@@ -164,7 +164,7 @@ impl Pulling {
 
     async fn admit(&self, name: &Reference, target: &Descriptor, evidence: Evidence) -> Result<Admitted> {
         let candidate = Candidate {
-            name: Some(name.clone()),
+            name: name.into(),
             target: target.clone(),
             documents: self.parsed.clone().into(),
             evidence,
@@ -191,7 +191,7 @@ impl Pulling {
         };
         if is_known && self.parsed.is_empty() && blobs.is_empty() {
             let told = Report::Pull(name.clone());
-            if self.engine.0.publisher.confirm(name.to_string(), target.digest.clone(), told).await? {
+            if self.engine.0.publisher.confirm((&name).into(), target.digest.clone(), told).await? {
                 return Ok(());
             }
         }

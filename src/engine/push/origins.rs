@@ -23,7 +23,7 @@ pub(super) fn find(state: &State, name: &Reference, target: &Digest, contents: &
     }
     for image in state.targets().filter(|image| *image != target) {
         let others = repositories(image);
-        let Some(record) = state.names_of(image).first().and_then(|first| state.name(first)) else { continue };
+        let Some(record) = state.names_of(image).first().and_then(|first| state.name(first.as_str())) else { continue };
         if others.is_empty() {
             continue;
         }

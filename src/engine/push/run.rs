@@ -73,8 +73,8 @@ impl Pushing {
     /// Every name of a repository that has a tag, in order.
     fn tags(&self, repository: &Reference) -> Vec<Reference> {
         let state = self.engine.0.catalog.state();
-        let names = state.names().filter_map(|(name, _)| super::super::catalog::name_reference(name));
-        names.filter(|name| name.same_repository(repository) && name.tag().is_some()).collect()
+        let names = state.names().filter_map(|(key, _)| key.reference());
+        names.filter(|name| name.same_repository(repository) && name.tag().is_some()).cloned().collect()
     }
 
     async fn push(&self, name: &Reference) -> Result<()> {

@@ -17,11 +17,12 @@ pub struct BlobRecord {
     pub created_at: i64,
 }
 
-/// What an image name points at.
+/// What an image name points at. A store keeps it under the text of the name's key
+/// ([`NameKey::as_str`](crate::domain::NameKey::as_str)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameRecord {
     pub target: Descriptor,
-    /// Nanoseconds since the Unix epoch.
+    /// When there first was a record of the name, in nanoseconds since the Unix epoch.
     pub created_at: i64,
     /// When the name was last set, in nanoseconds since the Unix epoch.
     pub updated_at: i64,

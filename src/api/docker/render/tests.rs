@@ -89,6 +89,7 @@ impl Kept {
             created: self.row["Created"].as_i64().unwrap(),
             labels: Some(&self.labels),
             names: &self.names,
+            opaque_names: &[],
             size: self.row["Size"].as_u64().unwrap(),
             manifests: &self.manifests,
             sources: &[],
@@ -112,6 +113,7 @@ fn detail(answer: &Value, fixture: &str, name: &str) -> image::ImageDetail {
         target: Descriptor::from_json(&answer["Descriptor"]).unwrap(),
         digest: answer["RepoDigests"][0].as_str().unwrap().split_once('@').unwrap().1.parse().unwrap(),
         names: names(&answer["RepoTags"]),
+        opaque_names: Vec::new(),
         config: Some(config(fixture, name)),
         size: answer["Size"].as_u64().unwrap(),
         last_tag_time: answer["Metadata"]["LastTagTime"].as_str().unwrap().parse().unwrap(),
@@ -187,7 +189,8 @@ fn plain(kind: ManifestKind) -> ManifestSummary {
 }
 
 fn unnamed<'a>(target: &'a Descriptor, manifests: &'a [ManifestSummary]) -> image::ImageSummary<'a> {
-    image::ImageSummary { target, created: 0, labels: None, names: &[], size: 0, manifests, sources: &[] }
+    let (names, opaque_names, sources) = (&[], &[], &[]);
+    image::ImageSummary { target, created: 0, labels: None, names, opaque_names, size: 0, manifests, sources }
 }
 
 fn index() -> Descriptor {
@@ -241,6 +244,7 @@ fn an_image_without_a_configuration_still_has_an_answer() {
         target: Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1),
         digest: Digest::of(b"i"),
         names: vec![],
+        opaque_names: Vec::new(),
         config: None,
         size: 0,
         last_tag_time: jiff::Timestamp::UNIX_EPOCH,
@@ -266,6 +270,7 @@ fn times_keep_their_offset_and_lose_idle_digits() {
             target: Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"i"), 1),
             digest: Digest::of(b"i"),
             names: vec![],
+            opaque_names: Vec::new(),
             config: Some(config),
             size: 0,
             last_tag_time: jiff::Timestamp::UNIX_EPOCH,

@@ -100,7 +100,7 @@ async fn an_image_without_a_name_is_asked_about_by_its_digest() {
     let before = left(&engine);
     let error = load(&engine, docker_archive(&[(&[], "unnamed")])).await.unwrap_err();
     let digest = asked.names().remove(0);
-    assert!(asked.asked.lock()[0].name.is_none());
+    assert!(asked.asked.lock()[0].name.is_unnamed());
     assert_eq!(is_denied(&engine, &error, &digest).await.id, digest);
     let error = import(&engine, None, &root("unnamed")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied);

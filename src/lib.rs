@@ -8,6 +8,7 @@
 //! | L1 | [`store`] | blobs, names and leases, durable |
 //! | L2 | [`registry`] | registries: what the daemon fetches from them and sends to them |
 //! | L2 | [`archive`] | image archives as streams |
+//! | L2 | [`policy`] | what the administrator's rules say of an image |
 //! | L3 | [`engine`] | what Loadline does, one verb a file |
 //! | L4 | [`api`] | the facades: Docker's REST API, containerd's gRPC services |
 //! | L5 | [`daemon`] | configuration, listeners, shutdown |
@@ -17,5 +18,6 @@ pub mod archive;
 pub mod daemon;
 pub mod domain;
 pub mod engine;
+pub mod policy;
 pub mod registry;
 pub mod store;

@@ -3,6 +3,8 @@
 //! The grammar is that of the distribution project; the *familiar* form is the short one that people type (`app`), the
 //! *normalised* form the one that is stored (`docker.io/library/app`).
 
+mod canonical;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::digest::{Algorithm, Digest, ParseDigestError};
 use super::error::{Error, Result};
+
+pub use canonical::canonical_host;
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";

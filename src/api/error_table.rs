@@ -11,6 +11,7 @@ pub fn codes(kind: Kind) -> (StatusCode, Code) {
         Kind::InvalidArgument => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
         Kind::NotFound => (StatusCode::NOT_FOUND, Code::NotFound),
         Kind::Conflict => (StatusCode::CONFLICT, Code::FailedPrecondition),
+        Kind::AlreadyExists => (StatusCode::CONFLICT, Code::AlreadyExists),
         Kind::PermissionDenied | Kind::Denied => (StatusCode::FORBIDDEN, Code::PermissionDenied),
         Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         Kind::OutOfRange => (StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange),

@@ -23,6 +23,8 @@ pub enum Kind {
     NotFound,
     /// The request contradicts the present state.
     Conflict,
+    /// What the request would make is there already.
+    AlreadyExists,
     /// The request is understood and refused.
     PermissionDenied,
     /// A rule of admission refuses the image. Unlike [`Kind::PermissionDenied`], which a registry may also answer, this is

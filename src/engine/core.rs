@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use super::catalog::Catalog;
+use super::client_leases::ClientLeases;
 use super::clock::Clock;
 use super::downloads::Downloads;
 use super::gc::collect;
@@ -76,6 +77,7 @@ pub(super) struct Inner {
     pub(super) stores: Stores,
     pub(super) catalog: Arc<Catalog>,
     pub(super) leases: Leases,
+    pub(super) client_leases: ClientLeases,
     pub(super) publisher: Publisher,
     pub(super) registries: Registries,
     pub(super) downloads: Arc<Downloads>,
@@ -130,6 +132,7 @@ impl Engine {
             stores,
             catalog,
             leases,
+            client_leases: ClientLeases::start(),
             publisher,
             buffers: Arc::default(),
             events,
@@ -174,6 +177,7 @@ impl Engine {
     /// # Errors
     /// Those of the stores. What was acknowledged is durable all the same.
     pub async fn close(&self) -> Result<()> {
+        self.0.client_leases.end();
         let start = std::time::Instant::now();
         while !self.0.leases.held().is_empty() && start.elapsed() < LAST_LEASES {
             tokio::time::sleep(Duration::from_millis(10)).await;

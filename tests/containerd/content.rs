@@ -2,16 +2,15 @@
 //! it holds.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hyper_util::rt::TokioIo;
 use loadline::api::containerd::proto::containerd::services::content::v1::content_client::ContentClient;
 use loadline::api::containerd::proto::containerd::services::content::v1::{
     AbortRequest, DeleteContentRequest, InfoRequest, ListContentRequest, ListStatusesRequest, ReadContentRequest,
     Status as IngestStatus, StatusRequest, UpdateRequest,
 };
 use loadline::domain::Digest;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::support::daemon::Daemon;
@@ -20,13 +19,7 @@ use crate::support::repository;
 
 /// A client of the daemon at a socket.
 pub async fn connect(socket: &Path) -> ContentClient<Channel> {
-    let socket: PathBuf = socket.to_owned();
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
-    });
-    let endpoint = Endpoint::from_static("http://localhost");
-    ContentClient::new(endpoint.connect_with_connector(connector).await.expect("the daemon answers"))
+    ContentClient::new(super::channel(socket).await)
 }
 
 /// A range of a blob; a size of 0 reads to the end.

@@ -22,6 +22,7 @@ use super::proto::containerd::services::content::v1::{
     ListStatusesRequest, ListStatusesResponse, ReadContentRequest, ReadContentResponse, Status as IngestMessage,
     StatusRequest, StatusResponse, UpdateRequest, UpdateResponse, WriteContentRequest, WriteContentResponse,
 };
+use super::wire::{signed, timestamp};
 use crate::api::error_table::status;
 use crate::api::grpc::{GRPC_PLUGIN, Plugin, excerpt};
 use crate::domain::{Digest, Error, Kind, Result};
@@ -263,20 +264,6 @@ fn ingest_message(ingest: &IngestStatus) -> IngestMessage {
         offset: signed(ingest.offset),
         total: signed(ingest.total),
         expected: ingest.expected.as_ref().map(Digest::to_string).unwrap_or_default(),
-    }
-}
-
-/// Sizes are signed on the wire; no file is larger than that.
-fn signed(size: u64) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
-
-fn timestamp(time: jiff::Timestamp) -> prost_types::Timestamp {
-    // The wire counts nanoseconds upwards from the second, also before 1970.
-    let back = time.subsec_nanosecond() < 0;
-    prost_types::Timestamp {
-        seconds: time.as_second() - i64::from(back),
-        nanos: time.subsec_nanosecond() + if back { 1_000_000_000 } else { 0 },
     }
 }
 

@@ -15,6 +15,7 @@ fn all() -> impl Iterator<Item = Kind> {
         InvalidArgument,
         NotFound,
         Conflict,
+        AlreadyExists,
         PermissionDenied,
         Denied,
         Unauthenticated,
@@ -35,6 +36,7 @@ fn is_the_clients(kind: Kind) -> bool {
         Kind::InvalidArgument
         | Kind::NotFound
         | Kind::Conflict
+        | Kind::AlreadyExists
         | Kind::PermissionDenied
         | Kind::Denied
         | Kind::Unauthenticated

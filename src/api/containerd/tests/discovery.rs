@@ -18,6 +18,14 @@ const SERVICES: [&str; 3] = [
     "containerd.services.version.v1.Version",
 ];
 
+/// Those that need an engine, which have the same descriptors.
+const OVER_AN_ENGINE: [&str; 4] = [
+    "containerd.services.containers.v1.Containers",
+    "containerd.services.leases.v1.Leases",
+    "containerd.services.namespaces.v1.Namespaces",
+    "containerd.services.snapshots.v1.Snapshots",
+];
+
 #[tokio::test]
 async fn the_version_names_loadline() {
     let version = VersionClient::new(Fake::default().serve().await).version(()).await.unwrap().into_inner();
@@ -82,7 +90,7 @@ async fn every_service_is_healthy() {
 #[tokio::test]
 async fn reflection_knows_every_service_in_both_versions() {
     let channel = Fake::default().serve().await;
-    let mut everything: Vec<_> = SERVICES.into_iter().map(str::to_owned).collect();
+    let mut everything: Vec<_> = SERVICES.into_iter().chain(OVER_AN_ENGINE).map(str::to_owned).collect();
     everything.extend(
         ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
             .map(str::to_owned),
@@ -102,6 +110,7 @@ async fn reflection_knows_every_service_in_both_versions() {
     let Some(MessageResponse::ListServicesResponse(list)) = first else { panic!("{first:?}") };
     let mut names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
     names.sort();
+    everything.sort();
     assert_eq!(names, everything);
     for _ in 1..count {
         let answer = answers.message().await.unwrap().unwrap();

@@ -1,11 +1,13 @@
 //! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage (a flag, its value or
-//! the configuration file is wrong), 130 told twice to stop. For `check`: 0 sound, 1 faults are left, 2 not checked.
+//! the configuration file is wrong), 130 told twice to stop. For what answers a question (`check`, `verify-bundle`): 0 yes, 1 no,
+//! 2 could not tell.
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use loadline::cli;
 use loadline::daemon::App;
 use loadline::daemon::config::{Config, Environment};
 use loadline::daemon::flags::{Cli, Command};
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
         },
         Command::Check(flags) => match check::run(&flags, &environment) {
             Ok(sound) => ExitCode::from(u8::from(!sound)),
+            Err(error) => end(Err(error), USAGE),
+        },
+        Command::VerifyBundle(flags) => match cli::verify_bundle(&flags) {
+            Ok(answer) => ExitCode::from(answer.exit_status()),
             Err(error) => end(Err(error), USAGE),
         },
         Command::Openapi { api_version } => match wiring::openapi(api_version.as_deref()) {

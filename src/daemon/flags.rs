@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Settings;
+use crate::cli::VerifyBundleFlags;
 
 /// What stands on the command line.
 #[derive(Debug, Parser)]
@@ -24,6 +25,9 @@ pub enum Command {
     /// Verify a data root that no daemon uses: blobs against digests, names against blobs
     #[command(after_help = CHECK_HELP)]
     Check(CheckFlags),
+    /// Verify that a file is signed, by a Sigstore bundle; needs no daemon and no network
+    #[command(after_help = VERIFY_BUNDLE_HELP)]
+    VerifyBundle(VerifyBundleFlags),
     /// Print the OpenAPI document of an API version
     Openapi {
         /// The version, such as 1.47 [default: the newest]
@@ -78,6 +82,9 @@ point at nothing. Intact content that is recorded is never removed.
 
 Exit status: 0 no faults, or all repaired; 1 faults remain; 2 the data root could not be checked (it is in use, is not a
 data root, cannot be read, or its database is damaged beyond repair).";
+
+const VERIFY_BUNDLE_HELP: &str = "\
+Exit status: 0 verified; 1 not verified; 2 it could not be told (a file cannot be read, a key is malformed).";
 
 const SERVE_HELP: &str = "\
 Each setting may be given here or in the configuration file, but not in both. To reach the daemon:

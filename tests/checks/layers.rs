@@ -29,7 +29,12 @@ const MODULES: &[(&str, u8, &[&str])] = &[
     ("api::containerd", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
     ("api::cri", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
     ("api::talos", 4, &["domain", "engine", "api::error_table", "api::grpc"]),
-    ("daemon", 5, &["domain", "engine", "api::grpc", "api::docker", "api::containerd", "api::cri", "api::talos"]),
+    ("cli", 5, &["domain", "verify", "policy", "engine"]),
+    (
+        "daemon",
+        6,
+        &["domain", "engine", "api::grpc", "api::docker", "api::containerd", "api::cri", "api::talos", "cli"],
+    ),
 ];
 
 /// The rooms of Docker's facade, from the lowest up: a file imports from its own row and from rows above it in this list.

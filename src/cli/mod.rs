@@ -1,0 +1,7 @@
+//! L5: the commands beside `serve` that answer a question. Each has the same three exit statuses ([`Answer`]).
+
+mod answer;
+mod verify_bundle;
+
+pub use answer::Answer;
+pub use verify_bundle::{VerifyBundleFlags, verify_bundle};

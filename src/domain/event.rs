@@ -55,6 +55,14 @@ impl Action {
     }
 }
 
+/// What became of the record of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordChange {
+    Created,
+    Updated,
+    Deleted,
+}
+
 /// One thing that happened to one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

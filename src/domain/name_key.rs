@@ -13,6 +13,9 @@ use super::reference::Reference;
 /// The longest name, in bytes: the longest that containerd's database takes.
 const MAX_NAME: usize = 32_768;
 
+/// How many characters of an opaque name are shown.
+const SHOWN: usize = 512;
+
 /// The name of an image record.
 ///
 /// Records are Docker's and containerd's at once. Docker's names are references, written in full. Containerd takes any
@@ -109,7 +112,7 @@ impl NameKey {
     }
 
     /// The name as people read it: a familiar name, a digest, or an opaque name on one line, with control characters
-    /// escaped.
+    /// escaped and no longer than 512 characters.
     pub fn shown(&self) -> String {
         match self.kind() {
             NameKind::Docker(reference) => reference.familiar(),
@@ -119,7 +122,11 @@ impl NameKey {
                     true => c.escape_default().collect::<String>(),
                     false => c.to_string(),
                 };
-                self.as_str().chars().map(escaped).collect()
+                let mut shown: String = self.as_str().chars().take(SHOWN).map(escaped).collect();
+                if self.as_str().chars().nth(SHOWN).is_some() {
+                    shown.push('…');
+                }
+                shown
             }
         }
     }

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::clock::moment;
 use super::core::{Engine, Inner};
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
+use super::publish::{Candidate, Content, Evidence, Origin, Publication, RecordTerms, Report};
 use super::stream::blocking_reader::blocking_reader;
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
@@ -250,6 +250,7 @@ impl Inner {
             pulled_from: None,
             needs: Vec::new(),
             report: Report::Import { image: digest.clone(), name: import.name.clone() },
+            record: RecordTerms::default(),
         };
         if let Err(error) = wait(self.publisher.publish(admitted, publication)) {
             drop(lease);

@@ -17,7 +17,7 @@ use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::leases::Lease;
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Origin, Publication, Report};
+use super::publish::{Candidate, Content, Origin, Publication, RecordTerms, Report};
 use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
@@ -246,6 +246,7 @@ impl Loading<'_> {
             pulled_from: None,
             needs: graph.blobs.iter().filter(|digest| !placed.contains(*digest)).cloned().collect(),
             report: Report::Load(graph.images.iter().map(|image| image.target.clone()).collect()),
+            record: RecordTerms::default(),
         };
         if let Err(error) = wait(publisher.publish(admitted, publication)) {
             self.lease = self.inner.leases.acquire();

@@ -3,7 +3,7 @@
 use super::catalog::resolve::resolve_target;
 use super::core::Engine;
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Origin, Publication, Report};
+use super::publish::{Candidate, Content, Origin, Publication, RecordTerms, Report};
 use crate::domain::{Digest, Error, ImageName, Kind, Result, TagName};
 
 /// How often a tag follows an image that moves while it is decided on.
@@ -48,6 +48,7 @@ impl Engine {
             pulled_from: None,
             needs: Vec::new(),
             report: Report::Tag { image: digest.clone(), name: reference.clone() },
+            record: RecordTerms::default(),
         };
         let (image, expected) = (image.clone(), digest.clone());
         let is_same = move |state: &_| Ok(resolve_target(state, &image)?.record.target.digest == expected);

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 mod names;
 mod opaque;
 mod prune;
+mod records;
 mod writer;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! What a digest was parsed to never changes, so it is parsed once, when it arrives. Presence and names do change, always
 //! after the store and in the same step. A generation number moves with every change.
 
+mod record;
 pub(in crate::engine) mod resolve;
 mod snapshot;
 mod state;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::store::{Changes, Entry, Revision};
+pub use record::ImageRecord;
 pub(in crate::engine) use snapshot::{ListEntry, Snapshot, summarize};
 pub(in crate::engine) use state::State;
 
@@ -20,12 +22,14 @@ pub(in crate::engine) use state::State;
 pub(in crate::engine) struct Catalog {
     state: RwLock<State>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// Every record of a generation, in the order of names.
+    records: Mutex<Option<(u64, Arc<[ImageRecord]>)>>,
 }
 
 impl Catalog {
     /// A catalog of nothing.
     pub(in crate::engine) fn new() -> Self {
-        Self { state: RwLock::default(), snapshot: Mutex::default() }
+        Self { state: RwLock::default(), snapshot: Mutex::default(), records: Mutex::default() }
     }
 
     /// A catalog of these records.
@@ -62,6 +66,18 @@ impl Catalog {
     /// How many images there are.
     pub(in crate::engine) fn image_count(&self) -> usize {
         self.state().image_count()
+    }
+
+    /// Every record as it is now, in the order of names. Made anew only after a change.
+    pub(in crate::engine) fn records(&self) -> Arc<[ImageRecord]> {
+        let state = self.state();
+        let mut kept = self.records.lock();
+        if let Some((_, records)) = kept.as_ref().filter(|(generation, _)| *generation == state.generation) {
+            return records.clone();
+        }
+        let records = state.records();
+        *kept = Some((state.generation, records.clone()));
+        records
     }
 
     /// The images as they are now. Made anew only after a change, and then images that did not change keep what was

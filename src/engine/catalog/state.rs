@@ -17,7 +17,7 @@ pub(in crate::engine) struct State {
     /// The store's revision that this follows.
     pub(in crate::engine) revision: Revision,
     blobs: ByDigest<Entry>,
-    names: BTreeMap<NameKey, Arc<NameRecord>>,
+    pub(super) names: BTreeMap<NameKey, Arc<NameRecord>>,
     /// Names by the digest that they point at.
     targets: HashMap<Digest, Vec<NameKey>>,
     /// Where images were pulled from, by the digest of their target.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::report::Report;
 use crate::domain::manifest::{ConfigSummary, Document};
-use crate::domain::{Digest, NameKey};
+use crate::domain::{Digest, NameKey, StringMap};
 use crate::engine::catalog::State;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;
@@ -50,6 +50,17 @@ pub(in crate::engine) struct Publication {
     pub(in crate::engine) needs: Vec<Digest>,
     /// How the change is told.
     pub(in crate::engine) report: Report,
+    /// What stands beside the names.
+    pub(in crate::engine) record: RecordTerms,
+}
+
+/// What a client wants to stand beside a name that is set.
+#[derive(Clone, Default)]
+pub(in crate::engine) struct RecordTerms {
+    /// The labels; those that stood beside the name before where absent.
+    pub(in crate::engine) labels: Option<StringMap>,
+    /// What counts as the time at which the name is set, in nanoseconds since the Unix epoch; now where absent.
+    pub(in crate::engine) at: Option<i64>,
 }
 
 impl Decision {

@@ -12,10 +12,13 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::record_log::{ChangedRecords, RecordLog, RecordSubscription};
 use crate::domain::StringMap;
 use crate::domain::event::{Action, Event};
+use crate::engine::catalog::State;
 use crate::engine::clock::Clock;
 use crate::engine::filter::EventFilter;
+use crate::store::Changes;
 
 /// How many events are kept, and how many a subscriber may be behind.
 const KEPT: usize = 256;
@@ -42,6 +45,7 @@ impl EventQuery {
 pub(in crate::engine) struct Events {
     clock: Clock,
     log: Mutex<Log>,
+    records: RecordLog,
 }
 
 struct Log {
@@ -53,7 +57,7 @@ struct Log {
 impl Events {
     pub(in crate::engine) fn new(clock: Clock) -> Self {
         let log = Log { kept: VecDeque::new(), live: Some(broadcast::Sender::new(KEPT)) };
-        Self { clock, log: Mutex::new(log) }
+        Self { clock, log: Mutex::new(log), records: RecordLog::default() }
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -68,6 +72,22 @@ impl Events {
     /// Ends what subscribers listen to, and what later ones will once they have read the past.
     pub(in crate::engine) fn end(&self) {
         self.log().live = None;
+        self.records.end();
+    }
+
+    /// What a commit will change of records; `None` where nobody listens to that.
+    pub(super) fn changed_records(&self, state: &State, changes: &Changes) -> Option<ChangedRecords> {
+        self.records.has_listeners().then(|| ChangedRecords::of(state, changes))
+    }
+
+    /// Tells of records that a commit has changed, on the state that it led to.
+    pub(super) fn tell_records(&self, state: &State, changed: ChangedRecords) {
+        self.records.tell(state, changed, self.clock.now());
+    }
+
+    /// Listens to changes of records from now on.
+    pub(in crate::engine) fn subscribe_records(&self) -> RecordSubscription {
+        self.records.subscribe()
     }
 
     /// Adds an event and tells everybody.

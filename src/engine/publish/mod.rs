@@ -21,16 +21,18 @@ mod known_evidence;
 mod names;
 mod placing;
 mod publisher;
+mod record_log;
 mod report;
 mod shared;
 mod writer;
 
 pub use admission::{Admission, AdmitAll, Admitted, Denial, Verdict};
 pub use candidate::{Candidate, Evidence, Origin};
-pub(super) use decision::{Content, Decision, Publication, View};
+pub(super) use decision::{Content, Decision, Publication, RecordTerms, View};
 pub use event_log::EventQuery;
 pub(super) use event_log::Events;
 pub(super) use publisher::Publisher;
+pub use record_log::RecordEvent;
 pub(super) use report::Report;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::admission::{Admitted, Allowed};
 use super::candidate::Candidate;
-use super::decision::{Content, Decision, Publication, View};
+use super::decision::{Content, Decision, Publication, RecordTerms, View};
 use super::report::Report;
 use crate::domain::{Digest, NameKey, StringMap};
 use crate::engine::catalog::State;
@@ -15,7 +15,7 @@ type NameChanges = Vec<(String, Option<NameRecord>)>;
 
 /// What the names of admitted images change.
 pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publication) -> Decision {
-    let Publication { content, pulled_from, report, .. } = publication;
+    let Publication { content, pulled_from, report, record, .. } = publication;
     let Content { blobs, documents, configs } = content.clone();
     let sources = match pulled_from {
         Some(repository) => admitted
@@ -24,11 +24,21 @@ pub(super) fn decide(view: &View<'_>, admitted: &Admitted, publication: &Publica
             .collect(),
         None => Vec::new(),
     };
-    let names = name_changes(view.state, admitted, report, view.now);
+    let names = name_changes(view, admitted, report, record);
     let changes = Changes { blobs, documents, configs, names, sources, ..Changes::default() };
     let depends_on =
         admitted.images().flat_map(|(image, _)| [image.name.to_string(), image.target.digest.to_string()]).collect();
     Decision { changes, depends_on, ..Decision::nothing(report.clone()) }
+}
+
+/// What stands beside a name changes, and not what it points at. There is a record of the name.
+pub(super) fn note(view: &View<'_>, name: &NameKey, labels: StringMap, at: Option<i64>) -> Decision {
+    let noted = view.state.name(name.as_str()).map(|old| {
+        let updated_at = at.unwrap_or(view.now);
+        (name.to_string(), Some(NameRecord { labels, updated_at, ..old.as_ref().clone() }))
+    });
+    let changes = Changes { names: noted.into_iter().collect(), ..Changes::default() };
+    Decision { changes, ..Decision::nothing(Report::Nothing) }
 }
 
 /// Where an image comes from once it was also pulled from a repository; `None` where that is recorded already.
@@ -43,7 +53,8 @@ fn with_source(state: &State, target: &Digest, repository: &str) -> Option<(Dige
 
 /// The names that images get, and what becomes of those that pointed elsewhere: an image that loses its last name is kept
 /// under its digest, and one that gets a name no longer needs that.
-fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -> NameChanges {
+fn name_changes(view: &View<'_>, admitted: &Admitted, report: &Report, terms: &RecordTerms) -> NameChanges {
+    let (state, at) = (view.state, terms.at.unwrap_or(view.now));
     let mut changes = NameChanges::new();
     let mut named: HashMap<NameKey, Digest> = HashMap::new();
     for (image, allowed) in admitted.images() {
@@ -57,10 +68,13 @@ fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -
         if matches!(report, Report::Tag { .. }) && old.is_some_and(|old| old.target.digest == *digest) {
             continue;
         }
-        let mut record = record(image, allowed, now);
+        let mut record = record(image, allowed, view.now, at);
         if let Some(old) = old {
             // What clients have noted beside the name is about the name.
             (record.created_at, record.labels) = (old.created_at, old.labels.clone());
+        }
+        if let Some(labels) = &terms.labels {
+            record.labels = labels.clone();
         }
         changes.push((key.to_string(), Some(record)));
         named.insert(key.clone(), digest.clone());
@@ -72,7 +86,7 @@ fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -
         let keeps_another = state.names_of(&old.target.digest).iter().any(|name| !named.contains_key(name.as_str()));
         let gets_another = targets.contains(&old.target.digest);
         if !keeps_another && !gets_another {
-            let kept = NameRecord { updated_at: now, labels: StringMap::default(), ..old.as_ref().clone() };
+            let kept = NameRecord { updated_at: view.now, labels: StringMap::default(), ..old.as_ref().clone() };
             placeholders.push((old.target.digest.to_string(), Some(kept)));
         }
     }
@@ -86,9 +100,9 @@ fn name_changes(state: &State, admitted: &Admitted, report: &Report, now: i64) -
     changes
 }
 
-fn record(image: &Candidate, allowed: Option<&Allowed>, now: i64) -> NameRecord {
+fn record(image: &Candidate, allowed: Option<&Allowed>, now: i64, at: i64) -> NameRecord {
     let verdict = allowed.map(|Allowed { rule, reason }| {
         Box::new(Verdict { rule: rule.clone(), reason: reason.clone(), decided_at: now })
     });
-    NameRecord { verdict, ..NameRecord::new(image.target.clone(), now) }
+    NameRecord { verdict, ..NameRecord::new(image.target.clone(), at) }
 }

@@ -11,7 +11,7 @@ use super::report::{self, Report};
 use super::shared::Shared;
 use super::writer::{WeakWriter, Writer};
 use super::{follow, names};
-use crate::domain::{Digest, Error, Kind, NameKey, Result};
+use crate::domain::{Digest, Error, Kind, NameKey, Result, StringMap};
 use crate::engine::catalog::{Catalog, State};
 use crate::engine::clock::Clock;
 use crate::engine::gc::parents::ParentIndex;
@@ -97,6 +97,21 @@ impl Publisher {
                 return Err(Error::new(Kind::Unavailable, text));
             }
             Ok((names::decide(view, &admitted, &publication), true))
+        };
+        self.writer.ask(decide).await
+    }
+
+    /// Changes what stands beside a name: the labels that `edit` gives for the state that the commit is made on, and the time
+    /// of the change, which is now where absent. False, and nothing changes, where it gives none.
+    pub(in crate::engine) async fn note(
+        &self,
+        name: NameKey,
+        at: Option<i64>,
+        mut edit: impl FnMut(&State) -> Result<Option<StringMap>> + Send + 'static,
+    ) -> Result<bool> {
+        let decide = move |view: &View<'_>| match edit(view.state)? {
+            Some(labels) => Ok((names::note(view, &name, labels, at), true)),
+            None => Ok((Decision::nothing(Report::Nothing), false)),
         };
         self.writer.ask(decide).await
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::event_log::Events;
 use crate::domain::event::Action;
-use crate::domain::{Descriptor, Digest, ImageName, Reference, StringMap};
+use crate::domain::{Descriptor, Digest, ImageName, NameKey, Reference, StringMap};
 use crate::engine::catalog::State;
 use crate::engine::catalog::resolve::resolve;
 use crate::engine::catalog::tree::Tree;
@@ -24,6 +24,8 @@ pub(in crate::engine) enum Report {
     Import { image: Digest, name: Option<Reference> },
     /// An image got a further name, or has it already.
     Tag { image: Digest, name: Reference },
+    /// A record of a name was made, or points elsewhere now.
+    Named { image: Digest, name: NameKey },
     /// A name was pulled.
     Pull(Reference),
     /// A name was pushed.
@@ -53,6 +55,9 @@ pub(super) fn tell(events: &Events, state: &State, report: &Report) {
             telling.digest(Action::Import, image);
         }
         Report::Tag { image, name } => telling.image(Action::Tag, &image.to_string(), &name.familiar()),
+        // An image without a name got none.
+        Report::Named { name, .. } if name.is_unnamed() => {}
+        Report::Named { image, name } => telling.image(Action::Tag, &image.to_string(), &name.shown()),
         Report::Pull(name) => telling.image(Action::Pull, &name.familiar(), &name.familiar_name()),
         Report::Push(name) => telling.image(Action::Push, &name.familiar(), &name.familiar_name()),
         Report::Save(image) => telling.digest(Action::Save, image),

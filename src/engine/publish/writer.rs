@@ -302,8 +302,12 @@ impl Turn<'_> {
                 }
             };
             let step = parents.step(&catalog.state(), &changes);
+            let changed = events.changed_records(&catalog.state(), &changes);
             catalog.apply(Arc::unwrap_or_clone(changes), revision);
             parents.follow(step);
+            if let Some(changed) = changed {
+                events.tell_records(&catalog.state(), changed);
+            }
         }
         let state = catalog.state();
         group.reports.iter().for_each(|report| report::tell(events, &state, report));

@@ -8,7 +8,7 @@ use super::super::core::Inner;
 use super::super::downloads::ReceivedState;
 use super::super::graph::image_graph::{BlobSource, ImageGraph};
 use super::super::leases::Lease;
-use super::super::publish::{Admitted, Content, Publication, Report};
+use super::super::publish::{Admitted, Content, Publication, RecordTerms, Report};
 use super::super::stream::whole::read_whole;
 use super::blobs::FetchedBlob;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
@@ -86,6 +86,7 @@ impl Inner {
             pulled_from: Some(name.repository()),
             needs,
             report: Report::Pull(name),
+            record: RecordTerms::default(),
         };
         wait(self.publisher.publish(admitted, publication))?;
         wait(self.publisher.discard(unreached));

@@ -1,26 +1,16 @@
 //! Names that Docker's clients do not know.
 
 use super::*;
-use crate::domain::{Detail, NameKey};
+use crate::domain::{Detail, NameKey, StringMap};
 use crate::engine::catalog::resolve::resolve_target;
-use crate::engine::publish::{Candidate, Content, Evidence, Origin, Publication, Report};
 
 const LEGACY: &str = "legacy/three-layers:1";
 
 /// Gives an image a name that may be any text.
 async fn name(engine: &Engine, image: &str, text: &str) {
     let target = resolve_target(&engine.0.catalog.state(), &called(image)).unwrap().record.target.clone();
-    let candidate = Candidate {
-        name: NameKey::new(text).unwrap(),
-        target,
-        documents: [].into(),
-        evidence: Evidence::Unknown(String::new()),
-        origin: Origin::Local,
-    };
-    let admitted = engine.0.publisher.admit(vec![candidate]).await.unwrap();
-    let publication =
-        Publication { content: Content::default(), pulled_from: None, needs: Vec::new(), report: Report::Nothing };
-    engine.0.publisher.publish(admitted, publication).await.unwrap();
+    let name = NameKey::new(text).unwrap();
+    engine.create_record(NewRecord { name, target, labels: StringMap::default(), at: None }).await.unwrap();
 }
 
 async fn remove(engine: &Engine, image: &str, force: bool) -> Result<Vec<String>> {

@@ -13,6 +13,9 @@ pub const MAX_MANIFEST: u64 = 4 << 20;
 /// The largest image configuration that is read, in bytes.
 pub const MAX_CONFIG: u64 = 8 << 20;
 
+/// The longest user that a [`ConfigSummary`] notes, in bytes.
+pub const MAX_USER: usize = 256;
+
 /// An OCI index or a Docker manifest list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
@@ -193,6 +196,9 @@ pub struct ConfigSummary {
     /// Seconds since the Unix epoch; absent where the configuration has no readable time.
     pub created: Option<i64>,
     pub labels: StringMap,
+    /// The user that containers run as, in the form `user:group`; empty where the configuration names none, and cut after
+    /// [`MAX_USER`] bytes. Absent where an older version of Loadline read the configuration.
+    pub user: Option<Box<str>>,
 }
 
 impl ConfigSummary {
@@ -206,8 +212,24 @@ impl ConfigSummary {
             platform: config.platform(),
             created: config.created().map(|created| created.as_second()),
             labels: config.labels(),
+            user: Some(excerpt(config.user()).into()),
         })
     }
+
+    /// Whether this says nothing else than a newer reading of the same configuration, of which it may know less.
+    pub fn agrees_with(&self, newer: &Self) -> bool {
+        let Self { platform, created, labels, user } = self;
+        *platform == newer.platform
+            && *created == newer.created
+            && *labels == newer.labels
+            && (user.is_none() || *user == newer.user)
+    }
+}
+
+/// No system has users with longer names, and a list of images must not grow with what strangers write there.
+fn excerpt(user: &str) -> &str {
+    let end = (0..=MAX_USER.min(user.len())).rev().find(|end| user.is_char_boundary(*end)).unwrap_or_default();
+    &user[..end]
 }
 
 /// An image configuration of the OCI image specification, with Docker's additions.
@@ -267,6 +289,11 @@ impl ImageConfig {
     /// The `config` object: what a container of this image runs with. Absent where it is not an object.
     pub fn runtime(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
         self.0.get("config").and_then(|value| value.as_object())
+    }
+
+    /// The user that containers run as, in the form `user:group`; empty where absent.
+    pub fn user(&self) -> &str {
+        self.runtime().and_then(|runtime| runtime.get("User")).and_then(|user| user.as_str()).unwrap_or_default()
     }
 
     /// The labels; empty where absent.

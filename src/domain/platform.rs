@@ -52,7 +52,7 @@ impl Platform {
     }
 
     /// The platform this process runs on, with the variant of the CPU.
-    fn of_cpu() -> Self {
+    pub fn of_cpu() -> Self {
         let (architecture, variant) = host::cpu();
         Self::new(host::OS, architecture).with_variant(variant)
     }

@@ -12,7 +12,10 @@ use super::clock::Clock;
 use super::downloads::Downloads;
 use super::gc::collect;
 use super::leases::Leases;
+use super::node::images::NodeCache;
+use super::node::pinned::Pinned;
 use super::publish::{Admission, AdmitAll, Events, Publisher};
+use super::renewal;
 use super::stream::pieces::BufferPool;
 use super::uploads::Uploads;
 use crate::domain::Result;
@@ -36,6 +39,8 @@ pub struct Settings {
     pub max_concurrent_uploads: usize,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
+    /// Which images are kept from collections of unused images.
+    pub pinned: Pinned,
     /// What tells the time.
     pub clock: Clock,
     /// Who decides what may get a name, in this order.
@@ -61,6 +66,7 @@ impl Settings {
             max_concurrent_downloads: 3,
             max_concurrent_uploads: 5,
             pull_attestations: PullAttestations::default(),
+            pinned: Pinned::default(),
             clock: Clock::default(),
             admissions: vec![Arc::new(AdmitAll)],
         }
@@ -84,6 +90,7 @@ pub(super) struct Inner {
     pub(super) uploads: Uploads,
     pub(super) buffers: Arc<BufferPool>,
     pub(super) events: Arc<Events>,
+    pub(super) node: NodeCache,
 }
 
 impl Engine {
@@ -136,6 +143,7 @@ impl Engine {
             publisher,
             buffers: Arc::default(),
             events,
+            node: NodeCache::default(),
         };
         if inner.stores.metadata.was_interrupted() {
             let collected = collect::collect(&inner.publisher, None).await?;
@@ -145,6 +153,7 @@ impl Engine {
                 collected.bytes,
             );
         }
+        renewal::renew_configs(&inner.publisher, &inner.catalog).await?;
         // So that the first list does not wait for it.
         drop(inner.catalog.snapshot());
         collect::start(&inner.publisher);

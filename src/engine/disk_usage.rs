@@ -14,7 +14,26 @@ pub struct DiskUsage {
     pub reclaimable: u64,
 }
 
+/// What blobs take of the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentUsage {
+    /// Bytes of all blobs, those that are being written included.
+    pub bytes: u64,
+    /// How many blobs these are, each of which is a file in a local store.
+    pub files: u64,
+}
+
 impl Engine {
+    /// Adds up the blobs. Works in memory only.
+    pub fn content_usage(&self) -> ContentUsage {
+        let ingests = self.ingests();
+        let state = self.0.catalog.state();
+        let sizes = state.blobs().map(|(_, record)| record.size);
+        sizes.chain(ingests.iter().map(|ingest| ingest.offset)).fold(ContentUsage::default(), |usage, size| {
+            ContentUsage { bytes: usage.bytes + size, files: usage.files + 1 }
+        })
+    }
+
     /// Adds up what images take.
     pub async fn disk_usage(&self) -> Result<DiskUsage> {
         let engine = self.clone();

@@ -25,13 +25,13 @@ pub struct Pruned {
 
 impl Engine {
     /// Removes the images that pass the filter, and all content that nothing refers to, with what downloads that ended
-    /// early have left. What a running operation holds stays.
+    /// early have left. What a running operation holds stays, and so do pinned images.
     pub async fn prune(&self, filter: &PruneFilter) -> Result<Pruned> {
         let operation = Operation::start();
-        let (filter, catalog) = (filter.clone(), self.0.catalog.clone());
+        let (filter, catalog, pinned) = (filter.clone(), self.0.catalog.clone(), self.0.settings.pinned.clone());
         let choose = move |state: &State| {
             let mut entries = catalog.snapshot_of(state).entries.clone();
-            entries.retain(|entry| entry.is_dangling() || filter.named);
+            entries.retain(|entry| entry.is_dangling() || filter.named && !pinned.holds(state, &entry.target.digest));
             narrow(&mut entries, filter.until, filter.labels.as_deref());
             let going: Vec<Going> = entries
                 .iter()
@@ -44,7 +44,7 @@ impl Engine {
             let targets = going.iter().map(|image| image.target.clone()).collect();
             let report = going.iter().map(|image| (image.target.clone(), image.names.clone())).collect();
             // Everything is looked at: what an earlier failure may have left goes as well.
-            Ok((Sweep { candidates: None, ..sweep_of(state, targets) }, Report::Prune(report), going))
+            Ok((Sweep { candidates: None, ..sweep_of(state, targets) }, Report::Gone(report), going))
         };
         let (collected, going) = sweep(&self.0.publisher, choose).await?;
         let mut pruned = Pruned { removed: Vec::new(), reclaimed: collected.bytes };

@@ -73,6 +73,11 @@ impl State {
         self.revision = revision;
     }
 
+    /// A number that no earlier state had.
+    pub(in crate::engine) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// A blob with what was read from it; `None` where it is not here.
     pub(in crate::engine) fn entry(&self, digest: &Digest) -> Option<&Entry> {
         self.blobs.get(digest)

@@ -33,6 +33,14 @@ impl Tree {
         here.min_by_key(|branch| HOST.rank(&branch.platform()).unwrap_or(usize::MAX))
     }
 
+    /// The image that the host runs: the one that fits it best among those whose content is here; `None` where it can run
+    /// none of them.
+    pub(in crate::engine) fn runnable(&self) -> Option<&ManifestSummary> {
+        let here = self.images().filter(|branch| branch.available && branch.config.is_some());
+        let ranked = here.filter_map(|branch| Some((HOST.rank(&branch.platform())?, branch)));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, branch)| branch)
+    }
+
     /// The image that a matcher ranks highest, whether its content is here or not; `None` where none matches.
     pub(in crate::engine) fn matching(&self, matcher: &Matcher) -> Option<&ManifestSummary> {
         let ranked = self.images().filter_map(|branch| Some((matcher.rank(&branch.platform())?, branch)));

@@ -34,8 +34,8 @@ pub(in crate::engine) enum Report {
     Save(Digest),
     /// Names of an image are gone, in their familiar form, and perhaps the image.
     Remove { image: Digest, names: Vec<String>, is_gone: bool },
-    /// Images were pruned: each with its names in their familiar form.
-    Prune(Vec<(Digest, Vec<String>)>),
+    /// Images are gone: each with its names in their familiar form.
+    Gone(Vec<(Digest, Vec<String>)>),
     /// A prune has ended, and made so many bytes free.
     Pruned { reclaimed: u64 },
     /// An image was not let in.
@@ -62,7 +62,7 @@ pub(super) fn tell(events: &Events, state: &State, report: &Report) {
         Report::Push(name) => telling.image(Action::Push, &name.familiar(), &name.familiar_name()),
         Report::Save(image) => telling.digest(Action::Save, image),
         Report::Remove { image, names, is_gone } => telling.removed(image, names, *is_gone),
-        Report::Prune(images) => images.iter().for_each(|(image, names)| telling.removed(image, names, true)),
+        Report::Gone(images) => images.iter().for_each(|(image, names)| telling.removed(image, names, true)),
         Report::Pruned { reclaimed } => {
             let attributes = [("reclaimed", reclaimed.to_string())].into_iter().collect();
             events.publish(Action::Prune, String::new(), attributes);

@@ -20,7 +20,12 @@ fn everything(text: &str) -> Changes {
         annotations: [("key", "value")].into_iter().collect(),
         artifact_type: None,
     };
-    let config = ConfigSummary { platform: Default::default(), created: Some(5), labels: StringMap::default() };
+    let config = ConfigSummary {
+        platform: Default::default(),
+        created: Some(5),
+        labels: StringMap::default(),
+        user: Some("app".into()),
+    };
     let verdict = Verdict { rule: "signed".to_owned(), reason: "by its maker".to_owned(), decided_at: -3 };
     let named = NameRecord {
         labels: [("team", "a"), ("stage", "")].into_iter().collect(),

@@ -16,7 +16,7 @@ use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Result
 /// A record of the first version, after the byte that says so.
 const V1: u8 = 1;
 
-/// A name with labels and a verdict.
+/// A name with labels and a verdict; a configuration with its user.
 const V2: u8 = 2;
 
 impl Record for BlobRecord {
@@ -66,7 +66,7 @@ impl Record for Document {
 }
 
 impl Record for ConfigSummary {
-    const VERSION: u8 = V1;
+    const VERSION: u8 = V2;
 
     fn encode(&self) -> Result<Vec<u8>> {
         encode(Self::VERSION, &AsStored(self))
@@ -74,7 +74,8 @@ impl Record for ConfigSummary {
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         match split(bytes)? {
-            (V1, rest) => stored(rest),
+            (V1, rest) => read::<ConfigV1>(rest).map(ConfigV1::into_record),
+            (V2, rest) => stored(rest),
             (version, _) => Err(unknown(version)),
         }
     }
@@ -224,7 +225,7 @@ stored_as! {
     Document: DocumentV1,
     Index: IndexV1,
     Manifest: ManifestV1,
-    ConfigSummary: ConfigV1,
+    ConfigSummary: ConfigV2,
     Descriptor: DescriptorV1,
     Rare: RareV1,
     Platform: PlatformV1,
@@ -306,14 +307,31 @@ struct ManifestV1 {
     artifact_type: Option<Box<str>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "ConfigSummary")]
+#[derive(Deserialize)]
 struct ConfigV1 {
     #[serde(with = "one")]
     platform: Platform,
     created: Option<i64>,
     #[serde(with = "one")]
     labels: StringMap,
+}
+
+impl ConfigV1 {
+    fn into_record(self) -> ConfigSummary {
+        let Self { platform, created, labels } = self;
+        ConfigSummary { platform, created, labels, user: None }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ConfigSummary")]
+struct ConfigV2 {
+    #[serde(with = "one")]
+    platform: Platform,
+    created: Option<i64>,
+    #[serde(with = "one")]
+    labels: StringMap,
+    user: Option<Box<str>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -49,7 +49,8 @@ fn manifests(row: &Value) -> Vec<ManifestSummary> {
             _ => ManifestKind::Unknown,
         };
         let platform = |_: &_| Platform::from_json_value(&of["ImageData"]["Platform"]).unwrap();
-        let config = |platform| Arc::new(ConfigSummary { platform, created: None, labels: Default::default() });
+        let config =
+            |platform| Arc::new(ConfigSummary { platform, created: None, labels: Default::default(), user: None });
         ManifestSummary {
             descriptor: Descriptor::from_json(&of["Descriptor"]).unwrap().into(),
             document: (kind != ManifestKind::Image).then(|| attestation([])),

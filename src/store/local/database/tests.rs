@@ -29,7 +29,12 @@ fn entries() -> Batch {
         annotations: StringMap::default(),
         artifact_type: None,
     };
-    let config = ConfigSummary { platform: Default::default(), created: Some(5), labels: StringMap::default() };
+    let config = ConfigSummary {
+        platform: Default::default(),
+        created: Some(5),
+        labels: StringMap::default(),
+        user: Some("app".into()),
+    };
     let mut entries: Batch = (0..200)
         .map(|number| Entry::Blob(digest(number), Some(BlobRecord { size: u64::from(number), created_at: -1 })))
         .collect();

@@ -64,7 +64,8 @@ fn every_record_is_read_as_it_was_written() {
         artifact_type: None,
     }));
     let platform = Platform::parse_specifier("linux/arm/v7").unwrap();
-    check(ConfigSummary { platform, created: Some(-1), labels: [("a", "b"), ("c", "d")].into_iter().collect() });
+    let labels = [("a", "b"), ("c", "d")].into_iter().collect();
+    check(ConfigSummary { platform, created: Some(-1), labels, user: Some("1000:1000".into()) });
     check(vec!["registry.example:5000/a".to_owned(), String::new()]);
 }
 
@@ -77,6 +78,16 @@ fn a_name_of_the_first_version_has_neither_labels_nor_a_verdict() {
     bytes.extend([0xac, 0x02, 0, 0, 0, 10, 12]);
     let expected = NameRecord { updated_at: 6, ..NameRecord::new(target, 5) };
     assert_eq!(NameRecord::decode(&bytes).unwrap(), expected);
+}
+
+#[test]
+fn a_configuration_of_the_first_version_does_not_say_its_user() {
+    let mut bytes = vec![V1];
+    let platform = Platform::parse_specifier("linux/amd64").unwrap();
+    let (created, labels) = (Some(5), StringMap::default());
+    bytes.extend(postcard::to_stdvec(&(AsStored(&platform), created, AsStored(&labels))).unwrap());
+    let expected = ConfigSummary { platform, created, labels, user: None };
+    assert_eq!(<ConfigSummary as Record>::decode(&bytes).unwrap(), expected);
 }
 
 #[test]

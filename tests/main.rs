@@ -5,6 +5,7 @@ mod checks;
 mod clients;
 mod containerd;
 mod crash;
+mod cri;
 mod docker;
 mod publish;
 mod registry;

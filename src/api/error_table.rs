@@ -62,5 +62,22 @@ pub fn status(error: Error) -> tonic::Status {
     tonic::Status::new(codes(error.kind()).1, error.public())
 }
 
+/// By what word kubelet recognises why a pull failed; `None` for failures that it has no word for.
+pub fn kubelet_word(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Denied => Some("SignatureValidationFailed"),
+        Kind::Unavailable => Some("RegistryUnavailable"),
+        _ => None,
+    }
+}
+
+/// The gRPC status of a pull that failed, for kubelet, which it also logs. kubelet looks for its words at the beginning of the
+/// message, and only under UNKNOWN; all else is in the table.
+pub fn node_pull_status(error: Error) -> tonic::Status {
+    let Some(word) = kubelet_word(error.kind()) else { return status(error) };
+    log(&error);
+    tonic::Status::unknown(format!("{word}: {}", error.public()))
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! and, for those that speak gRPC, the assembly of services.
 
 pub mod containerd;
+pub mod cri;
 pub mod docker;
 pub mod error_table;
 pub mod grpc;

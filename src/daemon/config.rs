@@ -8,6 +8,7 @@ use super::file;
 use super::flags::Flags;
 use super::settings::{MirrorUrl, Settings};
 use crate::domain::error::{Error, Kind, Result};
+use crate::domain::filter::ReferencePattern;
 use crate::engine::{InsecureRegistry, Proxies, PullAttestations};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
@@ -40,6 +41,8 @@ pub struct Config {
     pub max_concurrent_downloads: NonZeroU32,
     /// How many layers are sent at a time, in all pushes together.
     pub max_concurrent_uploads: NonZeroU32,
+    /// Which images collections of unused images leave alone.
+    pub pinned_images: Vec<ReferencePattern>,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
     /// The proxies to reach registries through.
@@ -154,6 +157,7 @@ impl Config {
                 "max-concurrent-uploads",
                 settings.max_concurrent_uploads.unwrap_or(5),
             )?,
+            pinned_images: each(settings.pinned_images, |pattern| pinned_image(pattern))?,
             pull_attestations: pull_attestations(settings.pull_attestations)?,
             proxies: environment.proxies.clone(),
         })
@@ -185,6 +189,13 @@ fn pull_attestations(text: Option<String>) -> Result<PullAttestations> {
         Some(other) => {
             Err(Error::invalid(format!("invalid value {other:?} of pull-attestations: write platform or all")))
         }
+    }
+}
+
+fn pinned_image(pattern: &str) -> Result<ReferencePattern> {
+    match ReferencePattern::parse(pattern) {
+        Ok(_) if pattern.trim().is_empty() => Err(Error::invalid("pinned-image must not be empty")),
+        parsed => parsed.map_err(|error| error.context(format!("invalid value {pattern:?} of pinned-images"))),
     }
 }
 

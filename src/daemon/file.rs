@@ -184,7 +184,8 @@ mod tests {
         let file = parse(
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
-                "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "pull-attestations": "all"}"#,
+                "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2,
+                "pinned-images": ["registry.k8s.io/pause:*"], "pull-attestations": "all"}"#,
         )
         .unwrap();
         let expected = Settings {
@@ -198,6 +199,7 @@ mod tests {
             registry_certs_dir: Some("/certs".into()),
             max_concurrent_downloads: Some(7),
             max_concurrent_uploads: Some(2),
+            pinned_images: Some(vec!["registry.k8s.io/pause:*".into()]),
             pull_attestations: Some("all".into()),
         };
         assert_eq!(file, expected);

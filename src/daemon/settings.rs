@@ -88,6 +88,11 @@ settings! {
         #[arg(long, value_name = "N")]
         pub max_concurrent_uploads: Option<u32>,
 
+        /// Image that collections of unused images leave alone: a name, or a pattern of names with *, ? and [a-z];
+        /// repeatable
+        #[arg(long = "pinned-image", value_name = "PATTERN")]
+        pub pinned_images: Option<Vec<String>>,
+
         /// Attestations that a pull fetches: those of the pulled platform, or of all platforms [default: platform]
         #[arg(long, value_name = "platform|all")]
         pub pull_attestations: Option<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::{Config, LogLevel};
 use super::mux::Mux;
 use crate::api::containerd;
+use crate::api::cri;
 use crate::api::docker;
 use crate::api::grpc;
 use crate::domain::error::{Error, Result};
@@ -23,6 +24,7 @@ pub async fn open_engine(config: &Config) -> Result<Engine> {
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
     settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;
     settings.pull_attestations = config.pull_attestations;
+    settings.pinned.patterns.clone_from(&config.pinned_images);
     Engine::open(settings).await
 }
 
@@ -47,7 +49,7 @@ pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
 
 /// Every gRPC service over the engine, but for those that the assembly adds: the lists of all facades.
 pub fn grpc_services(engine: &Engine) -> Vec<grpc::Service> {
-    containerd::services(engine)
+    containerd::services(engine).into_iter().chain(cri::services(engine)).collect()
 }
 
 /// The OpenAPI document of an API version (`1.47`); of the newest where `None`.

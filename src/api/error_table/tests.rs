@@ -86,6 +86,22 @@ fn a_status_carries_the_public_text_and_the_code_of_its_kind_only() {
 }
 
 #[test]
+fn kubelet_reads_its_words_at_the_beginning_of_an_unknown_failure() {
+    for kind in all() {
+        let failed = node_pull_status(Error::new(kind, "why").with_cause(std::io::Error::other("secret path")));
+        match kind {
+            Kind::Denied => {
+                assert_eq!((failed.code(), failed.message()), (Code::Unknown, "SignatureValidationFailed: why"));
+            }
+            Kind::Unavailable => {
+                assert_eq!((failed.code(), failed.message()), (Code::Unknown, "RegistryUnavailable: why"));
+            }
+            _ => assert_eq!((failed.code(), failed.message()), (codes(kind).1, "why")),
+        }
+    }
+}
+
+#[test]
 fn a_denial_is_a_refusal_on_every_protocol() {
     assert_eq!(codes(Kind::Denied), (StatusCode::FORBIDDEN, Code::PermissionDenied));
     assert_eq!(docker_status(Kind::Denied, Origin::Pull), StatusCode::FORBIDDEN);

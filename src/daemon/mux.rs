@@ -41,6 +41,15 @@ type Facade = BoxCloneSyncService<Request, Response, Infallible>;
 /// Every HTTP/2 connection starts with this (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Requests and calls at a time on one HTTP/2 connection; clients hold back more.
+const MAX_STREAMS: u32 = 128;
+/// What a client may send of one body before it is read: an archive must not wait for the window after each 64 KiB. The
+/// window of the connection has room for all streams, so that bodies that nobody reads yet, REST or gRPC, hold up no other.
+const STREAM_WINDOW: u32 = 128 << 10;
+/// The most bytes of the headers of a request over HTTP/2, counted as RFC 9113 does (section 6.5.2). Credentials travel
+/// there, and some are long tokens.
+const MAX_HEADERS: u32 = 64 << 10;
+
 /// How long connections may idle, and how many there may be.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -94,14 +103,17 @@ impl Mux {
     /// Answers one request. A service that panics costs its request only.
     async fn answer(&self, request: Request) -> Response {
         let grpc = is_grpc(&request);
-        let line = RequestLine::start(&request);
+        // A call over gRPC ends with its trailers; the facade knows when, and how.
+        let line = (!grpc).then(|| RequestLine::start(&request));
         let service = if grpc { self.grpc.clone() } else { self.rest.clone() };
         let response = match AssertUnwindSafe(service.oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(_panic) => after_panic(grpc),
         };
-        line.answered(&response);
+        if let Some(line) = line {
+            line.answered(&response);
+        }
         response
     }
 }
@@ -186,11 +198,11 @@ impl Server {
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20))
-            // An archive that is loaded over HTTP/2 must not wait for the window after each 64 KiB.
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(8 << 20)
-            .max_frame_size(1 << 20)
-            .max_concurrent_streams(256);
+            .max_header_list_size(MAX_HEADERS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(MAX_STREAMS * STREAM_WINDOW)
+            .max_frame_size(STREAM_WINDOW)
+            .max_concurrent_streams(MAX_STREAMS);
         let slots = Arc::new(Semaphore::new(limits.connections));
         Self { mux, limits, http, slots }
     }

@@ -45,7 +45,7 @@ pub fn client_span(stream: &UnixStream) -> Span {
     span
 }
 
-/// The log line of one request. Dropping it unanswered says that the client went away.
+/// The log line of one request of the REST API. Dropping it unanswered says that the client went away.
 #[derive(Debug)]
 pub struct RequestLine(Option<Running>);
 
@@ -71,10 +71,7 @@ impl RequestLine {
         let Some(Running { method, path, start }) = self.0.take() else { return };
         let status = response.status().as_u16();
         let duration_ms = milliseconds(start);
-        match response.headers().get("grpc-status").and_then(|value| value.to_str().ok()) {
-            Some(grpc) => tracing::debug!(%method, path, status, grpc.status = grpc, duration_ms, "request"),
-            None => tracing::debug!(%method, path, status, duration_ms, "request"),
-        }
+        tracing::debug!(%method, path, status, duration_ms, "request");
     }
 }
 

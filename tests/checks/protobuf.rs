@@ -74,10 +74,26 @@ fn generate(facade: &Facade) -> Files {
     }
     config.out_dir(directory.path()).compile_fds(compiler.file_descriptor_set()).expect("code is generated");
     let mut files = read(directory.path());
+    files.values_mut().for_each(limit_messages);
 
     compiler.include_source_info(false);
     files.insert(DESCRIPTORS.to_owned(), compiler.encode_file_descriptor_set());
     files
+}
+
+/// Makes servers with the limit that all facades share. A generated server starts with tonic's own, and the generator has
+/// no setting for it.
+fn limit_messages(code: &mut Vec<u8>) {
+    let text = String::from_utf8(std::mem::take(code)).expect("code is text");
+    let servers = text.matches("pub fn from_arc(").count();
+    let mut limited = text;
+    for direction in ["decoding", "encoding"] {
+        let unset = format!("max_{direction}_message_size: None,");
+        assert_eq!(limited.matches(&unset).count(), servers, "each generated server has one limit of {direction}");
+        limited =
+            limited.replace(&unset, &format!("max_{direction}_message_size: Some(crate::api::grpc::MAX_MESSAGE),"));
+    }
+    *code = limited.into_bytes();
 }
 
 /// Every `.proto` file below a directory, by its path from there, sorted.

@@ -1,24 +1,31 @@
-//! What all gRPC facades share: the assembly of their services, with health, reflection and the list of plugins.
+//! What all gRPC facades share: the assembly of their services, with health, reflection and the list of plugins, and what
+//! holds for every call: deadlines, limits, texts of errors and the log.
 //!
 //! A facade returns a list of [`Service`]s. A new service is a line in its facade's list; a new facade is a line where
-//! the daemon puts the lists together. A request of a service or method that is not served is answered with
-//! UNIMPLEMENTED. Messages of clients may have 4 MiB, which is tonic's default; a service that takes more says so on
-//! its server.
+//! the daemon puts the lists together. A call of a service or method that is not served is answered with UNIMPLEMENTED
+//! and the name. A message may have [`MAX_MESSAGE`] bytes. How many calls a connection may have at a time, and how large
+//! their headers may be, is decided for REST and gRPC together in `daemon::mux`.
 
+mod deadline;
 mod excerpt;
+mod limits;
+mod log;
 mod plugin;
 mod service;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::middleware::from_fn;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_reflection::server::Builder;
 
 pub use excerpt::excerpt;
+pub use limits::{MAX_MESSAGE, one_message};
 pub use plugin::{GRPC_PLUGIN, Plugin};
 pub use service::Service;
 
@@ -43,7 +50,9 @@ pub async fn router(services: Vec<Service>) -> Result<axum::Router> {
         .add_service(reflection(&descriptors).build_v1alpha().map_err(undecodable)?);
     let plugins = plugins(&services);
     let routes = services.into_iter().fold(own, |routes, service| service.mount(routes, &plugins));
-    Ok(routes.prepare().into_axum_router())
+    let served = routes.prepare().into_axum_router().fallback(texts::unknown_service);
+    // The last one is asked first: a call that is over its deadline gets its text and its line in the log as well.
+    Ok(served.layer(from_fn(deadline::hold)).layer(from_fn(texts::finish)).layer(from_fn(log::record)))
 }
 
 /// The plugins that all services together stand in for, sorted.

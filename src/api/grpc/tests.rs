@@ -56,3 +56,12 @@ fn what_a_client_sent_is_repeated_up_to_a_limit() {
     assert_eq!(excerpt("short"), "short");
     assert_eq!(excerpt(&"é".repeat(200)), "é".repeat(128));
 }
+
+#[test]
+fn an_answer_over_the_limit_is_an_error_that_says_what_to_do() {
+    let fits = one_message("x".repeat(MAX_MESSAGE - 5), "ask for less").unwrap();
+    assert_eq!(fits.into_inner().len(), MAX_MESSAGE - 5);
+    let error = one_message("x".repeat(MAX_MESSAGE), "ask for less").unwrap_err();
+    assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+    assert_eq!(error.message(), "the answer has 16777221 bytes, and a message may have 16777216: ask for less");
+}

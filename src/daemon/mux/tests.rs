@@ -2,8 +2,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use axum::Router;
-use axum::routing::get;
-use http_body_util::{BodyExt, Empty};
+use axum::routing::{any, get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -46,9 +47,10 @@ fn start(limits: Limits) -> Running {
         .route("/hello", get(async || "rest"))
         .route("/slow", get(async || tokio::time::sleep(Duration::from_millis(300)).await))
         .route("/panic", get(async || -> () { panic!("on purpose") }))
-        .route("/forever", get(forever))
+        .route("/forever", any(forever))
+        .route("/count", post(count))
         .route("/upgrade", get(upgrade));
-    let grpc = Router::new().fallback(async || "grpc");
+    let grpc = Router::new().route("/count", post(count)).fallback(async || "grpc");
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a.sock");
     let bound = Socket::bind(&socket, None).unwrap();
@@ -56,6 +58,11 @@ fn start(limits: Limits) -> Running {
     let shutdown = async { stopped.await.unwrap_or_default() };
     let served = tokio::spawn(serve(vec![bound], Mux::new(rest, grpc), limits, shutdown));
     Running { socket, stop, served, dropped, _directory: directory }
+}
+
+/// Reads the body, and says how many bytes it has.
+async fn count(request: Request) -> String {
+    request.into_body().collect().await.unwrap().to_bytes().len().to_string()
 }
 
 /// Says `101`, then gives back what it is sent.
@@ -84,7 +91,7 @@ impl Running {
         stream
     }
 
-    async fn http2(&self) -> http2::SendRequest<Empty<bytes::Bytes>> {
+    async fn http2(&self) -> http2::SendRequest<Empty<Bytes>> {
         let io = TokioIo::new(self.connect().await);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(connection);
@@ -238,6 +245,57 @@ async fn a_panic_costs_one_request() {
     assert!(text.starts_with("HTTP/1.1 500 ") && text.ends_with(r#"{"message":"internal error"}"#), "{text}");
     stream.write_all(get_text("/hello", "").as_bytes()).await.unwrap();
     until(&mut stream, "rest").await;
+    running.stop().await;
+}
+
+/// A client of HTTP/2 whose requests have bodies of one piece.
+async fn uploading(running: &Running) -> http2::SendRequest<Full<Bytes>> {
+    let io = TokioIo::new(running.connect().await);
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+#[tokio::test]
+async fn bodies_that_nobody_reads_hold_up_no_other() {
+    let mut running = start(quick());
+    let mut http2 = uploading(&running).await;
+    let body = Full::new(Bytes::from(vec![0; 2 * STREAM_WINDOW as usize]));
+    let mut waiting = JoinSet::new();
+    for _ in 0..MAX_STREAMS - 1 {
+        let request = http::Request::post("http://localhost/forever").body(body.clone()).unwrap();
+        http2.ready().await.unwrap();
+        waiting.spawn(http2.send_request(request));
+    }
+    for content_type in ["application/x-tar", "application/grpc"] {
+        let request = http::Request::post("http://localhost/count").header("content-type", content_type);
+        let answer = http2.send_request(request.body(body.clone()).unwrap());
+        let answer = timeout(Duration::from_secs(5), answer).await.expect("the body is held up").unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), body_length(&body));
+    }
+    waiting.shutdown().await;
+    timeout(Duration::from_secs(5), running.dropped.recv()).await.expect("the handlers live on").unwrap();
+    running.stop().await;
+}
+
+fn body_length(body: &Full<Bytes>) -> String {
+    hyper::body::Body::size_hint(body).exact().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn headers_over_the_limit_cost_their_request_only() {
+    let running = start(quick());
+    let mut http2 = uploading(&running).await;
+    for (bytes, expected) in [
+        (MAX_HEADERS as usize - 1024, StatusCode::OK),
+        (MAX_HEADERS as usize, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+    ] {
+        let request = http::Request::get("http://localhost/hello").header("x-registry-auth", "x".repeat(bytes));
+        let answer = http2.send_request(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), expected);
+    }
+    let request = http::Request::get("http://localhost/hello").body(Full::default()).unwrap();
+    assert_eq!(http2.send_request(request).await.unwrap().status(), StatusCode::OK);
     running.stop().await;
 }
 

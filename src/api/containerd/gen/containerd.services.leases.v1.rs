@@ -385,8 +385,8 @@ pub mod leases_server {
                 inner,
                 accept_compression_encodings: Default::default(),
                 send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
+                max_decoding_message_size: Some(crate::api::grpc::MAX_MESSAGE),
+                max_encoding_message_size: Some(crate::api::grpc::MAX_MESSAGE),
             }
         }
         pub fn with_interceptor<F>(

@@ -151,8 +151,8 @@ pub mod version_server {
                 inner,
                 accept_compression_encodings: Default::default(),
                 send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
+                max_decoding_message_size: Some(crate::api::grpc::MAX_MESSAGE),
+                max_encoding_message_size: Some(crate::api::grpc::MAX_MESSAGE),
             }
         }
         pub fn with_interceptor<F>(

@@ -100,8 +100,8 @@ async fn what_is_no_digest_is_refused() {
 
 #[tokio::test]
 async fn a_request_of_absurd_size_is_refused() {
-    let error = client(&Fake::default()).await.info(InfoRequest { digest: "x".repeat(5 * MIB) }).await.unwrap_err();
-    assert_eq!(error.code(), Code::OutOfRange);
+    let error = client(&Fake::default()).await.info(InfoRequest { digest: "x".repeat(17 * MIB) }).await.unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted);
 }
 
 #[tokio::test]

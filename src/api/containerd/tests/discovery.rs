@@ -131,16 +131,45 @@ async fn reflection_knows_every_service_in_both_versions() {
 #[tokio::test]
 async fn what_is_not_served_is_unimplemented() {
     let mut grpc = tonic::client::Grpc::new(Fake::default().serve().await);
-    for path in [
-        "/containerd.services.images.v1.Images/List",
-        "/containerd.services.content.v1.Content/Prune",
-        "/runtime.v1.ImageService/ListImages",
-        "/nothing",
-        "/",
+    for (path, text) in [
+        ("/test.v1.Images/List", "unknown service test.v1.Images"),
+        (
+            "/containerd.services.content.v1.Content/Prune",
+            "unknown method Prune for service containerd.services.content.v1.Content",
+        ),
+        ("/nothing", "malformed method name \"/nothing\""),
+        ("/", "malformed method name \"/\""),
     ] {
         grpc.ready().await.unwrap();
         let codec = tonic_prost::ProstCodec::<(), ()>::default();
         let error = grpc.unary(Request::new(()), path.parse().unwrap(), codec).await.unwrap_err();
-        assert_eq!(error.code(), Code::Unimplemented, "{path}");
+        assert_eq!((error.code(), error.message()), (Code::Unimplemented, text));
     }
+}
+
+#[tokio::test]
+async fn a_message_may_have_16_mib() {
+    let mut client = IntrospectionClient::new(Fake::default().serve().await);
+    let filter = |bytes: usize| PluginsRequest { filters: vec!["x".repeat(bytes)] };
+    let error = client.plugins(filter((16 << 20) - 16)).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().len() < 4096);
+    let error = client.plugins(filter(16 << 20)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
+    assert!(error.message().contains("send smaller ones"), "{error}");
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_up_is_told_by_its_code() {
+    let channel = Fake::default().serve().await;
+    let mut client = HealthClient::new(channel.clone());
+    let mut request = Request::new(HealthCheckRequest::default());
+    // As a header, not by tonic's timeout: the client's own clock is to play no part.
+    request.metadata_mut().insert("grpc-timeout", "20m".parse().unwrap());
+    let mut watch = client.watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status, 1);
+    assert_eq!(watch.message().await.unwrap_err().code(), Code::DeadlineExceeded);
+    let mut request = Request::new(());
+    request.metadata_mut().insert("grpc-timeout", "0n".parse().unwrap());
+    assert_eq!(VersionClient::new(channel).version(request).await.unwrap_err().code(), Code::DeadlineExceeded);
 }

@@ -341,7 +341,8 @@ def main(binary, number):
     daemon.stop()
     missing = set(KNOWN) - media_types(daemon.root)
     partials = list((daemon.root / "partial").iterdir())
-    if missing or len(partials) != 1 or not list((daemon.root / "blobs/sha512").iterdir()):
+    packed = (daemon.root / "packs").exists() and list((daemon.root / "packs").iterdir())
+    if missing or len(partials) != 1 or not (packed or list((daemon.root / "blobs/sha512").iterdir())):
         sys.exit(f"missing: {missing}; partial downloads: {partials}")
     check = subprocess.run([binary, "check", "--deep", "--format", "json", "--data-root", daemon.root], capture_output=True, text=True)
     lines += check.stdout.replace(str(daemon.root), "DATA_ROOT").splitlines()

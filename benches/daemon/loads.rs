@@ -68,7 +68,10 @@ pub fn measure(report: &mut Report, plan: &Plan, work: &Path) -> Outcome<PathBuf
         limit.time(limits::store(plan.archive, &work.join("copy"))?);
         if let Some(images) = plan.pruned.filter(|images| *images <= PRUNED_OFTEN || run == 0) {
             let copies = work.join("copies");
-            removals::copy_all(&data_root.join("blobs/sha256"), &copies)?;
+            std::fs::create_dir(&copies)?;
+            for directory in ["blobs/sha256", "packs"] {
+                removals::copy_all(&data_root.join(directory), &copies)?;
+            }
             let daemon = Daemon::start(&data_root)?;
             prune.time(removals::prune_all(&daemon, images)?);
             daemon.stop()?;

@@ -72,7 +72,6 @@ pub fn unlink_all(directory: &Path) -> Outcome<Duration> {
 
 /// Copies every file of a directory to a new one, and has the copies reach the disk.
 pub fn copy_all(from: &Path, to: &Path) -> Outcome<()> {
-    std::fs::create_dir(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         std::fs::copy(entry.path(), to.join(entry.file_name()))?;

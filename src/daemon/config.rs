@@ -9,7 +9,7 @@ use super::flags::Flags;
 use super::settings::{MirrorUrl, Settings};
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::filter::ReferencePattern;
-use crate::engine::{InsecureRegistry, Proxies, PullAttestations};
+use crate::engine::{InsecureRegistry, LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE, Proxies, PullAttestations};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
@@ -43,6 +43,8 @@ pub struct Config {
     pub max_concurrent_uploads: NonZeroU32,
     /// Which images collections of unused images leave alone.
     pub pinned_images: Vec<ReferencePattern>,
+    /// The largest blob, in bytes, that is kept in a file with others.
+    pub max_packed_blob_size: u32,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
     /// The proxies to reach registries through.
@@ -158,6 +160,14 @@ impl Config {
                 settings.max_concurrent_uploads.unwrap_or(5),
             )?,
             pinned_images: each(settings.pinned_images, |pattern| pinned_image(pattern))?,
+            max_packed_blob_size: match settings.max_packed_blob_size {
+                None => MAX_PACKED_BLOB_SIZE,
+                Some(size) if size <= LARGEST_PACKED_BLOB => size,
+                Some(_) => {
+                    let most = LARGEST_PACKED_BLOB;
+                    return Err(Error::invalid(format!("max-packed-blob-size must be at most {most}")));
+                }
+            },
             pull_attestations: pull_attestations(settings.pull_attestations)?,
             proxies: environment.proxies.clone(),
         })

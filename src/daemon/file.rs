@@ -184,7 +184,7 @@ mod tests {
         let file = parse(
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
-                "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2,
+                "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "max-packed-blob-size": 0,
                 "pinned-images": ["registry.k8s.io/pause:*"], "pull-attestations": "all"}"#,
         )
         .unwrap();
@@ -200,6 +200,7 @@ mod tests {
             max_concurrent_downloads: Some(7),
             max_concurrent_uploads: Some(2),
             pinned_images: Some(vec!["registry.k8s.io/pause:*".into()]),
+            max_packed_blob_size: Some(0),
             pull_attestations: Some("all".into()),
         };
         assert_eq!(file, expected);

@@ -93,6 +93,11 @@ settings! {
         #[arg(long = "pinned-image", value_name = "PATTERN")]
         pub pinned_images: Option<Vec<String>>,
 
+        /// Largest blob, in bytes, that is kept in a file with others, at most 65536; 0 gives each blob a file of its own
+        /// [default: 16384]
+        #[arg(long, value_name = "BYTES")]
+        pub max_packed_blob_size: Option<u32>,
+
         /// Attestations that a pull fetches: those of the pulled platform, or of all platforms [default: platform]
         #[arg(long, value_name = "platform|all")]
         pub pull_attestations: Option<String>,

@@ -23,6 +23,7 @@ pub async fn open_engine(config: &Config) -> Result<Engine> {
     settings.registry.proxies = config.proxies.clone();
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
     settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;
+    settings.max_packed_blob_size = config.max_packed_blob_size;
     settings.pull_attestations = config.pull_attestations;
     settings.pinned.patterns.clone_from(&config.pinned_images);
     Engine::open(settings).await

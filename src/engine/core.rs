@@ -37,6 +37,8 @@ pub struct Settings {
     pub max_concurrent_downloads: usize,
     /// How many blobs are sent at a time, in all pushes together.
     pub max_concurrent_uploads: usize,
+    /// The largest blob, in bytes, that is kept in a file with others; 0 gives each blob a file of its own.
+    pub max_packed_blob_size: u32,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
     /// Which images are kept from collections of unused images.
@@ -65,6 +67,7 @@ impl Settings {
             registry: registry::Settings::default(),
             max_concurrent_downloads: 3,
             max_concurrent_uploads: 5,
+            max_packed_blob_size: store::local::MAX_PACKED_BLOB_SIZE,
             pull_attestations: PullAttestations::default(),
             pinned: Pinned::default(),
             clock: Clock::default(),
@@ -102,8 +105,8 @@ impl Engine {
     /// `Conflict` where another process uses the data root, or a newer version wrote it; `InvalidArgument` where the
     /// settings for registries are wrong.
     pub async fn open(settings: Settings) -> Result<Self> {
-        let data_root = settings.data_root.clone();
-        let stores = offload(move || store::local::open(&data_root)).await?;
+        let (data_root, packed) = (settings.data_root.clone(), settings.max_packed_blob_size);
+        let stores = offload(move || store::local::open_with(&data_root, packed)).await?;
         Self::with_stores(settings, stores).await
     }
 

@@ -39,6 +39,7 @@ mod tag;
 mod uploads;
 
 pub use crate::registry::{Credential, InsecureRegistry, Proxies};
+pub use crate::store::local::{LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use catalog::ImageRecord;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{APP, is_here, save, start, succeed, target};
+use super::{APP, is_here, save, start_unpacked, succeed, target};
 use crate::support::daemon::{Daemon, Process};
 use crate::support::loading::{is_whole, loaded};
 use crate::support::repository;
@@ -79,7 +79,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn imports_what_was_saved_and_gives_it_back() {
     let Some(containerd) = Containerd::start() else { return };
-    let daemon = start();
+    let daemon = start_unpacked();
     loaded(&daemon.client(), std::fs::read(repository("tests/fixtures/legacy-docker-archive.tar")).unwrap());
     let legacy = daemon.client().get(&format!("/images/{LEGACY}/json")).expect(200).json();
     let images = [(APP, target(&daemon)), (LEGACY, legacy["Id"].as_str().unwrap().to_owned())];

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{is_here, run, start, succeed};
+use super::{is_here, run, start_unpacked, succeed};
 use crate::support::daemon::Daemon;
 use crate::support::loading::files;
 
@@ -26,7 +26,7 @@ fn lists_and_reads_content() {
     if !is_here(Command::new("ctr").arg("--version")) {
         return;
     }
-    let daemon = start();
+    let daemon = start_unpacked();
     let listed = succeed(&mut ctr(&daemon, &["content", "ls"]));
     assert_eq!(listed.err, "", "ctr warns");
     let quiet = succeed(&mut ctr(&daemon, &["content", "ls", "-q"]));
@@ -52,7 +52,7 @@ fn filters_and_namespaces() {
     if !is_here(Command::new("ctr").arg("--version")) {
         return;
     }
-    let daemon = start();
+    let daemon = start_unpacked();
     let one = &digests(&daemon)[0];
     let filtered = succeed(&mut ctr(&daemon, &["content", "ls", "-q", &format!("digest=={one}")]));
     assert_eq!(filtered.out.trim(), one);
@@ -70,7 +70,7 @@ fn is_refused_where_it_would_write() {
     if !is_here(Command::new("ctr").arg("--version")) {
         return;
     }
-    let daemon = start();
+    let daemon = start_unpacked();
     let before = digests(&daemon);
     for arguments in [&["content", "rm", &before[0]][..], &["content", "label", &before[0], "a=b"]] {
         let output = run(&mut ctr(&daemon, arguments));

@@ -72,7 +72,15 @@ fn generated() -> tempfile::TempDir {
 
 /// A daemon that holds the fixture's image.
 fn start() -> Daemon {
-    let daemon = Daemon::start();
+    filled(Daemon::start())
+}
+
+/// The same, with each blob in a file of its own.
+fn start_unpacked() -> Daemon {
+    filled(Daemon::start_unpacked())
+}
+
+fn filled(daemon: Daemon) -> Daemon {
     loaded(&daemon.client(), std::fs::read(fixture()).unwrap());
     daemon
 }

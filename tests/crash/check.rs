@@ -1,5 +1,6 @@
 //! `loadline check` on data roots that were damaged on purpose: found, repaired, found sound again.
 
+mod packs;
 mod root;
 
 use std::fs;

@@ -64,7 +64,7 @@ fn begin(daemon: &Daemon, tar: &[u8], part: usize) -> std::os::unix::net::UnixSt
 }
 
 fn start() -> Daemon {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     loaded(&daemon.client(), Layout::of_one(BEFORE).tar());
     daemon
 }

@@ -9,7 +9,7 @@ use crate::support::loading::{loaded, read};
 
 /// A daemon with a blob of ten thousand bytes.
 fn start() -> (Daemon, Vec<u8>, String) {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let bytes: Vec<u8> = (0..10_000u32).map(|n| (n % 253) as u8).collect();
     let mut layout = Layout::default();
     let layer = layout.blob(LAYER, bytes.clone());

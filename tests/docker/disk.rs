@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::pull::{eventually, ingests, last, layer, pull};
-use crate::support::daemon::{Daemon, Place};
+use crate::support::daemon::{Daemon, Place, UNPACKED};
 use crate::support::http::Request;
 use crate::support::images::{CONFIG, LAYER, Layout, MANIFEST, config};
 use crate::support::loading::{files, is_whole, loaded, refused, row};
@@ -55,7 +55,7 @@ fn image(name: &str, size: usize, small: usize) -> Vec<u8> {
 
 #[test]
 fn what_is_too_large_leaves_the_room_that_there_was() {
-    let place = Place::new();
+    let place = Place::with(UNPACKED, &[]);
     let root = place.data_root();
     let Some(_disk) = Disk::mount(&root, "24m") else { return };
     let daemon = Daemon::start_in(place);
@@ -81,7 +81,12 @@ fn what_is_too_large_leaves_the_room_that_there_was() {
 
 #[test]
 fn a_disk_that_others_filled_is_used_again_when_there_is_room() {
-    let place = Place::new();
+    for arguments in [&[], UNPACKED] {
+        is_used_again(Place::with(arguments, &[]));
+    }
+}
+
+fn is_used_again(place: Place) {
     let root = place.data_root();
     let Some(_disk) = Disk::mount(&root, "24m") else { return };
     let daemon = Daemon::start_in(place);
@@ -111,7 +116,7 @@ fn a_disk_that_others_filled_is_used_again_when_there_is_room() {
 
 #[test]
 fn a_pull_that_does_not_fit_keeps_what_there_was_and_is_forgotten() {
-    let place = Place::new();
+    let place = Place::with(UNPACKED, &[]);
     let root = place.data_root();
     let Some(_disk) = Disk::mount(&root, "24m") else { return };
     let (daemon, registry) = (Daemon::start_in(place), Registry::start());

@@ -25,7 +25,7 @@ struct Target {
 
 impl Target {
     fn start() -> Self {
-        let daemon = Daemon::start();
+        let daemon = Daemon::start_unpacked();
         loaded(&daemon.client(), Layout::of_one("registry.test/kept:1").tar());
         let held = files(&daemon.data_root());
         Self { daemon, held }

@@ -199,7 +199,7 @@ fn names_move_and_images_without_one_are_kept() {
 
 #[test]
 fn what_cannot_be_imported_leaves_nothing() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     import(&client, "repo=kept", rootfs());
     let before = files(&daemon.data_root());
@@ -302,7 +302,7 @@ fn a_url_is_fetched_with_progress() {
 
 #[test]
 fn a_url_that_fails_leaves_nothing() {
-    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let (daemon, registry) = (Daemon::start_unpacked(), Registry::start());
     let client = daemon.client();
     let before = files(&daemon.data_root());
     let archive = Tar::default().file("large", &vec![7; 1 << 20]).end();

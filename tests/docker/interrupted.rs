@@ -166,7 +166,7 @@ fn a_restart_and_a_crash_lose_nothing_of_it() {
 
 #[test]
 fn a_prune_takes_what_is_kept_and_nothing_of_a_pull_that_runs() {
-    let (daemon, source) = (Daemon::start(), Source::start());
+    let (daemon, source) = (Daemon::start_unpacked(), Source::start());
     let client = daemon.client();
     source.give_up(&daemon);
     let kept: u64 = partials(&daemon).iter().sum();

@@ -148,7 +148,7 @@ fn an_index_of_which_one_platform_is_here_loads() {
 
 #[test]
 fn only_the_platforms_asked_for_are_kept() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     let mut layout = Layout::default();
     let images: Vec<_> = ["linux/amd64", "linux/arm64", "linux/s390x"].map(|p| layout.image(p, p)).into();
@@ -287,7 +287,7 @@ pub fn peak_memory(daemon: &Daemon) -> u64 {
 
 #[test]
 fn a_client_that_hangs_up_leaves_nothing() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     loaded(&client, Layout::of_one("registry.test/before:1").tar());
     let before = files(&daemon.data_root());

@@ -48,7 +48,7 @@ fn a_name_that_cannot_be_is_refused() {
 
 #[test]
 fn conflicts_and_what_is_removed_are_told_in_dockers_words() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     load(&client, "app-oci.tar");
     load(&client, "legacy-docker-archive.tar");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::docker::images::{APP, LEGACY, archive, load, load_archive};
 use crate::support::daemon::Daemon;
 use crate::support::http::Client;
+use crate::support::loading::files;
 
 const ALL: &str = "/images/prune?filters=%7B%22dangling%22:%5B%22false%22%5D%7D";
 
@@ -15,13 +16,13 @@ fn prune(client: &Client, target: &str) -> Value {
 }
 
 fn bytes_on_disk(daemon: &Daemon) -> u64 {
-    let blobs = std::fs::read_dir(daemon.data_root().join("blobs/sha256")).unwrap();
-    blobs.map(|blob| blob.unwrap().metadata().unwrap().len()).sum()
+    let files = files(&daemon.data_root());
+    files.iter().map(|file| std::fs::metadata(daemon.data_root().join(file)).unwrap().len()).sum()
 }
 
 #[test]
 fn what_is_reclaimed_is_what_was_there() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     load(&client, "app-oci.tar");
     load(&client, "legacy-docker-archive.tar");

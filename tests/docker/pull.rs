@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
 use crate::support::http::{Client, Request};
+use crate::support::loading::files;
 use crate::support::registry::Registry;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,7 +47,7 @@ pub(super) fn ingests(daemon: &Daemon) -> usize {
 }
 
 pub(super) fn blobs(daemon: &Daemon) -> usize {
-    std::fs::read_dir(daemon.data_root().join("blobs/sha256")).unwrap().count()
+    files(&daemon.data_root()).iter().filter(|file| !file.starts_with("ingest/")).count()
 }
 
 #[track_caller]
@@ -344,7 +345,7 @@ fn pulls_at_the_same_time_share_the_work() {
 
 #[test]
 fn a_client_that_hangs_up_ends_its_pull() {
-    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let (daemon, registry) = (Daemon::start_unpacked(), Registry::start());
     registry.put_image("team/app", Some("1"), &[layer(1_000_000, 1), layer(900_000, 2)]);
     registry.faults().stall_blobs = Some(700_000);
     let query = format!("/images/create?fromImage={}/team/app:1", registry.host());
@@ -362,7 +363,7 @@ fn a_client_that_hangs_up_ends_its_pull() {
 
 #[test]
 fn who_waits_for_a_download_takes_it_over_from_who_hangs_up() {
-    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let (daemon, registry) = (Daemon::start_unpacked(), Registry::start());
     let content = layer(3_000_000, 1);
     registry.put_image("team/app", Some("1"), std::slice::from_ref(&content));
     registry.faults().stall_blobs = Some(700_000);

@@ -37,11 +37,20 @@ pub struct Process {
     reader: Option<std::thread::JoinHandle<()>>,
 }
 
+/// Has each blob kept in a file of its own.
+pub const UNPACKED: &[&str] = &["--max-packed-blob-size", "0"];
+
 impl Daemon {
     /// A daemon on an empty data root.
     #[track_caller]
     pub fn start() -> Self {
         Self::start_with(&[])
+    }
+
+    /// The same, with each blob in a file of its own, for tests that look at files.
+    #[track_caller]
+    pub fn start_unpacked() -> Self {
+        Self::start_with(UNPACKED)
     }
 
     /// The same with more arguments.

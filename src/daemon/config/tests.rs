@@ -164,6 +164,15 @@ fn limits_of_transfers_are_at_least_one() {
 }
 
 #[test]
+fn the_size_of_packed_blobs_is_bounded() {
+    assert_eq!(load(&[]).unwrap().max_packed_blob_size, 16384);
+    for size in [0, 65536] {
+        assert_eq!(load(&["--max-packed-blob-size", &size.to_string()]).unwrap().max_packed_blob_size, size);
+    }
+    assert_eq!(refusal(&["--max-packed-blob-size", "65537"]), "max-packed-blob-size must be at most 65536");
+}
+
+#[test]
 fn certificates_of_registries_are_where_docker_keeps_them_or_elsewhere() {
     assert_eq!(load(&[]).unwrap().registry_certs_dir, Path::new("/etc/docker/certs.d"));
     assert_eq!(load(&["--registry-certs-dir", "/certs"]).unwrap().registry_certs_dir, Path::new("/certs"));

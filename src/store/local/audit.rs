@@ -1,5 +1,6 @@
 //! A data root as a check finds it.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, FileType};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
@@ -11,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::claim::unreadable;
 use super::database::{self, FoundDatabase};
 use super::files::{self, BlobFile};
+use super::packs::{self, FoundPacks};
 use super::partial;
 use super::root::acquire;
 use crate::domain::digest::Algorithm;
@@ -24,6 +26,7 @@ const SET_ASIDE: &str = "lost+found";
 pub struct LocalAudit {
     path: PathBuf,
     database: FoundDatabase,
+    packs: FoundPacks,
     // Dropping it releases the root, so it goes last.
     _lock: fs::File,
 }
@@ -55,7 +58,9 @@ impl LocalAudit {
             Ok(_) => {}
         }
         let lock = acquire(path)?;
-        Ok(Self { path: path.to_owned(), database: FoundDatabase::read(&database)?, _lock: lock })
+        let database = FoundDatabase::read(&database)?;
+        let packs = FoundPacks::read(path.join(packs::DIRECTORY))?;
+        Ok(Self { path: path.to_owned(), database, packs, _lock: lock })
     }
 
     /// Tells of each entry of a directory: where it is, its name where that is text, and what it is. A directory that is
@@ -80,7 +85,13 @@ impl LocalAudit {
 
 impl Audit for LocalAudit {
     fn scan(&self, record: &mut dyn FnMut(Entry)) -> Result<Inventory> {
-        let unreadable = self.database.records(record)?;
+        let mut recorded = HashSet::new();
+        let unreadable = self.database.records(&mut |entry| {
+            if let Entry::Blob(digest, _) = &entry {
+                recorded.insert(digest.clone());
+            }
+            record(entry);
+        })?;
         let mut found = Inventory {
             is_clean: self.path.join("clean").exists(),
             is_database_intact: self.database.is_intact(),
@@ -109,6 +120,19 @@ impl Audit for LocalAudit {
                 }
             })?;
         }
+        for (digest, size) in self.packs.blobs() {
+            // What no record knows takes no room of its own, and goes with its pack.
+            if recorded.contains(digest) {
+                found.objects.insert(digest.clone(), ObjectFile::Regular(size));
+            }
+        }
+        self.each(Path::new(packs::DIRECTORY), |stray, name, kind| {
+            let is_ours =
+                |name: &str| ["pack", "idx", "idx.new"].iter().any(|end| packs::number_of(name, end).is_some());
+            if !kind.is_file() || !name.is_some_and(is_ours) {
+                found.strays.push(stray);
+            }
+        })?;
         self.each(Path::new("ingest"), |stray, name, kind| match name.and_then(partial::of_ingest) {
             Some(_) if kind.is_file() => found.resumable.push(stray),
             _ => found.ingests.push(stray),
@@ -125,6 +149,9 @@ impl Audit for LocalAudit {
     }
 
     fn open_blob(&self, digest: &Digest) -> Result<Arc<dyn Blob>> {
+        if let Some(blob) = self.packs.get(digest) {
+            return Ok(blob);
+        }
         let path = self.path.join(blob_path(digest));
         // No link is followed. Without NONBLOCK, a pipe in the place of a blob would be waited for.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -137,7 +164,7 @@ impl Audit for LocalAudit {
     }
 
     fn repair(self: Box<Self>, repair: &Repair) -> Result<()> {
-        let Self { path, database, _lock } = *self;
+        let Self { path, database, packs, _lock } = *self;
         // It reads a file that is about to change.
         drop(database);
         let clean = path.join("clean");
@@ -148,7 +175,9 @@ impl Audit for LocalAudit {
         }
         // Records first: a record never stands without its file.
         FoundDatabase::repair(&database::path(&path), repair)?;
-        for digest in repair.changes.removed.iter().chain(&repair.objects) {
+        let removed = || repair.changes.removed.iter().chain(&repair.objects);
+        packs.forget(removed())?;
+        for digest in removed() {
             clear(&path, &blob_path(digest))?;
         }
         for stray in &repair.strays {

@@ -1,11 +1,11 @@
-//! Blobs as files, each named by its digest.
+//! Blobs: large ones as files, each named by its digest, and small ones in packs.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::files::{self, BlobFile};
-use super::ingest::{FileIngest, StagedFile};
+use super::ingest::{LocalIngest, StagedBlob, StagedPath};
 use super::root::Root;
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Result};
@@ -23,6 +23,9 @@ impl LocalBlobs {
 
 impl BlobStore for LocalBlobs {
     fn open<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Arc<dyn Blob>>> {
+        if let Some(blob) = self.0.packs.get(digest) {
+            return Box::pin(async { Ok(blob) });
+        }
         let (root, digest) = (self.0.clone(), digest.clone());
         Box::pin(offload(move || {
             let blob = BlobFile::open(&root.blob_path(&digest)).map_err(|e| match e.kind() {
@@ -34,12 +37,17 @@ impl BlobStore for LocalBlobs {
     }
 
     fn open_ready(&self, digest: &Digest) -> Option<Arc<dyn Blob>> {
-        Some(Arc::new(BlobFile::open_ready(&self.0.blob_path(digest))?))
+        match self.0.packs.get(digest) {
+            Some(blob) => Some(blob),
+            None => Some(Arc::new(BlobFile::open_ready(&self.0.blob_path(digest))?)),
+        }
     }
 
     fn ingest(&self, request: IngestRequest) -> BoxFuture<'_, Result<Box<dyn Ingest>>> {
         let root = self.0.clone();
-        Box::pin(offload(move || Ok(Box::new(FileIngest::begin(root, request)?) as Box<dyn Ingest>)))
+        let is_quick = LocalIngest::is_quick(&root, &request);
+        let begin = move || Ok(Box::new(LocalIngest::begin(root, request)?) as Box<dyn Ingest>);
+        Box::pin(async move { if is_quick { begin() } else { offload(begin).await } })
     }
 
     fn place(&self, staged: Vec<Staged>) -> BoxFuture<'_, Result<()>> {
@@ -70,7 +78,7 @@ impl BlobStore for LocalBlobs {
         let (root, digests) = (self.0.clone(), digests.to_vec());
         Box::pin(async move {
             let removal = offload(move || {
-                root.deletions.run(&digests, |digest| files::remove(&root.blob_path(digest)));
+                remove(&root, &digests);
                 Ok(())
             });
             // It fails only where the process is ending; the deletions are run when the store is closed.
@@ -90,27 +98,49 @@ impl BlobStore for LocalBlobs {
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         let root = self.0.clone();
         Box::pin(offload(move || {
-            root.deletions.run(&root.deletions.all(), |digest| files::remove(&root.blob_path(digest)));
-            Ok(())
+            remove(&root, &root.deletions.all());
+            root.packs.close()
         }))
     }
 }
 
-/// Syncs the files, renames them to where they belong, and syncs the directories.
+/// Removes those of the blobs whose deletion is still planned.
+fn remove(root: &Root, digests: &[Digest]) {
+    root.deletions.run(digests, |digest| {
+        root.packs.remove(digest);
+        // Small blobs of an older format are files as well, and one that was placed again is both.
+        files::remove(&root.blob_path(digest))
+    });
+    root.packs.tidy();
+}
+
+/// Writes small blobs to packs. Syncs the files of large ones, renames them to where they belong, and syncs the directories.
 fn place(root: &Root, staged: Vec<Staged>) -> Result<()> {
-    let mut blobs = Vec::with_capacity(staged.len());
+    let (mut files, mut small) = (Vec::new(), Vec::new());
     for staged in staged {
         let digest = staged.digest.clone();
-        let file: StagedFile = staged
-            .into_content()
-            .ok_or_else(|| Error::internal("a blob was staged in another store", "mixed stores"))?;
-        blobs.push((digest, file));
+        match staged.into_content() {
+            Some(StagedBlob::File(file)) => files.push((digest, file)),
+            Some(StagedBlob::Small(bytes, registration)) => small.push(((digest, bytes), registration)),
+            None => return Err(Error::internal("a blob was staged in another store", "mixed stores")),
+        }
     }
     root.mark_unclean()?;
-    files::sync_staged(&root.ingest_dir, blobs.iter().map(|(_, file)| file.path()))?;
-    let mut placed = Vec::with_capacity(blobs.len());
-    for (digest, file) in blobs {
+    let (small, _registrations): (Vec<_>, Vec<_>) = small.into_iter().unzip();
+    for (digest, _) in &small {
+        root.deletions.cancel(digest);
+    }
+    root.partials.making_room(|| root.packs.place(&small))?;
+    place_files(root, files)
+}
+
+fn place_files(root: &Root, files: Vec<(Digest, StagedPath)>) -> Result<()> {
+    files::sync_staged(&root.ingest_dir, files.iter().map(|(_, file)| file.path()))?;
+    let mut placed = Vec::with_capacity(files.len());
+    for (digest, file) in files {
         root.deletions.cancel(&digest);
+        // Where it was packed by another limit, that would be read instead.
+        root.packs.remove(&digest);
         file.place(&root.blob_path(&digest))?;
         placed.push(digest);
     }

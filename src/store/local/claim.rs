@@ -71,7 +71,7 @@ fn part_of(entry: &DirEntry) -> std::io::Result<Part> {
     let marks = matches!(&*name, "lock" | "clean" | database::FILE) || name.starts_with('.') && name.ends_with(".lock");
     Ok(match name.as_ref() {
         "lost+found" if kind.is_dir() => Part::Negligible,
-        "blobs" | "ingest" | "partial" if kind.is_dir() => Part::Directory,
+        "blobs" | "ingest" | "packs" | "partial" if kind.is_dir() => Part::Directory,
         database::UNFINISHED if kind.is_file() => Part::Negligible,
         _ if kind.is_socket() || kind.is_file() && metadata.len() == 0 && marks => Part::Negligible,
         _ => Part::Foreign,

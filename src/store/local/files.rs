@@ -1,10 +1,10 @@
 //! Files: reading blobs, and the syncs that make files durable.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::IoSliceMut;
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use rustix::fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat2};
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use crate::domain::digest::Algorithm;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
 use crate::store::blocking::{is_allowed, offload};
@@ -55,19 +54,7 @@ impl Blob for BlobFile {
             if offset >= self.size {
                 return Ok(0);
             }
-            if is_allowed() {
-                return read(&self.file, buffer, offset);
-            }
-            let (file, len) = (self.file.clone(), buffer.len());
-            let bytes = offload(move || {
-                let mut bytes = vec![0; len];
-                let read = read(&file, &mut bytes, offset)?;
-                bytes.truncate(read);
-                Ok(bytes)
-            });
-            let bytes = bytes.await?;
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
+            read_at(&self.file, buffer, offset).await
         })
     }
 
@@ -75,14 +62,42 @@ impl Blob for BlobFile {
         if offset >= self.size {
             return 0;
         }
-        // Where the file system cannot tell, nothing is at hand.
-        preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).unwrap_or_default()
+        read_ready(&self.file, buffer, offset)
     }
 
     fn prefetch(&self, offset: u64, len: u64) {
-        if let Some(len) = NonZeroU64::new(len).filter(|_| offset < self.size) {
-            let _ = fadvise(&self.file, offset, Some(len), Advice::WillNeed);
+        if offset < self.size {
+            prefetch(&self.file, offset, len);
         }
+    }
+}
+
+/// Reads a file at an offset that it has; returns how many bytes were read.
+pub(super) async fn read_at(file: &Arc<File>, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    if is_allowed() {
+        return read(file, buffer, offset);
+    }
+    let (file, len) = (file.clone(), buffer.len());
+    let bytes = offload(move || {
+        let mut bytes = vec![0; len];
+        let read = read(&file, &mut bytes, offset)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    });
+    let bytes = bytes.await?;
+    buffer[..bytes.len()].copy_from_slice(&bytes);
+    Ok(bytes.len())
+}
+
+/// Reads what of it is at hand. Where the file system cannot tell, nothing is.
+pub(super) fn read_ready(file: &File, buffer: &mut [u8], offset: u64) -> usize {
+    preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).unwrap_or_default()
+}
+
+/// Tells the kernel that a part of a file will be read soon.
+pub(super) fn prefetch(file: &File, offset: u64, len: u64) {
+    if let Some(len) = NonZeroU64::new(len) {
+        let _ = fadvise(file, offset, Some(len), Advice::WillNeed);
     }
 }
 
@@ -148,17 +163,6 @@ pub(super) fn list(path: &Path) -> Result<Vec<(String, u64)>> {
 pub(super) fn empty_dir(path: &Path) -> Result<()> {
     for (name, _) in list(path)? {
         remove(&path.join(name))?;
-    }
-    Ok(())
-}
-
-/// Closes a root to everybody but its owner.
-pub(super) fn restrict(path: &Path) -> Result<()> {
-    let mut dirs: Vec<PathBuf> = vec![path.to_owned(), path.join("ingest"), path.join("partial"), path.join("blobs")];
-    dirs.extend(Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name())));
-    for dir in dirs {
-        fs::set_permissions(&dir, Permissions::from_mode(0o700))
-            .map_err(|e| Error::io(format!("closing {} to others", dir.display()), e))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The directory that the stores are kept under, and who may use it.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::deletions::Deletions;
 use super::files;
+use super::packs::{self, Packs};
 use super::partial::{self, Limits, Partials};
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Kind, Result};
@@ -21,10 +22,15 @@ pub(super) struct Root {
     pub(super) ingest_dir: File,
     pub(super) ingests: Mutex<HashMap<u64, IngestStatus>>,
     pub(super) partials: Partials,
+    pub(super) packs: Packs,
     pub(super) deletions: Deletions,
     pub(super) flusher: files::Flusher,
+    /// How many bytes ingests hold in memory.
+    pub(super) in_memory: AtomicU64,
     /// Whether the process before this one did not end in order.
     pub(super) was_interrupted: bool,
+    /// Whether the packs may hold blobs that no record knows.
+    pub(super) has_strays: bool,
     next_ingest: AtomicU64,
     is_clean: AtomicBool,
     // Dropping it releases the root, so it goes last.
@@ -55,32 +61,42 @@ pub(super) fn open(path: &Path, has_database: bool) -> Result<Locked> {
 }
 
 fn prepare_directories(path: &Path) -> Result<()> {
-    let algorithms = Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name()));
-    for dir in [path.to_owned(), path.join("ingest"), path.join("partial")].iter().chain(&algorithms) {
+    let mut directories = vec![path.to_owned()];
+    directories.extend(["ingest", "partial", packs::DIRECTORY, "blobs"].map(|name| path.join(name)));
+    directories.extend(Algorithm::ALL.map(|algorithm| path.join("blobs").join(algorithm.name())));
+    for dir in &directories {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(|e| Error::io(format!("creating {}", dir.display()), e))?;
     }
-    // The modes hold whatever the umask is, and mend a root that somebody opened up.
-    files::restrict(path)
+    for dir in &directories {
+        // The modes hold whatever the umask is, and mend a root that somebody opened up.
+        fs::set_permissions(dir, Permissions::from_mode(0o700))
+            .map_err(|e| Error::io(format!("closing {} to others", dir.display()), e))?;
+    }
+    Ok(())
 }
 
 impl Locked {
     /// Drops what was being written when the last process ended, but for what a download can go on with.
-    pub(super) fn prepare(self) -> Result<Root> {
+    pub(super) fn prepare(self, limits: packs::Limits) -> Result<Root> {
         let Self { path, was_interrupted, lock } = self;
         partial::adopt(&path.join("ingest"), &path.join("partial"))?;
         files::empty_dir(&path.join("ingest"))?;
         let ingest_dir = File::open(path.join("ingest")).map_err(|e| Error::io("opening the ingest directory", e))?;
+        let (packs, has_strays) = Packs::open(path.join(packs::DIRECTORY), limits)?;
         Ok(Root {
             ingest_dir,
             ingests: Mutex::default(),
             partials: Partials::open(path.join("partial"), Limits::default())?,
+            packs,
             deletions: Deletions::default(),
             flusher: files::Flusher::start()?,
+            in_memory: AtomicU64::new(0),
             was_interrupted,
+            has_strays,
             next_ingest: AtomicU64::new(0),
             is_clean: AtomicBool::new(!was_interrupted),
             path,

@@ -12,22 +12,38 @@ use crate::store::{
     BlobRecord, Commit, CommitOutcome, Ingest, IngestRequest, MIN_PARTIAL, OperationId, Revision, Staged,
 };
 
-struct InDirectory(tempfile::TempDir);
+struct InDirectory(tempfile::TempDir, Limits);
 
 impl InDirectory {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+    fn new(limits: Limits) -> Self {
+        Self(tempfile::tempdir().unwrap(), limits)
     }
 }
 
 impl Fixture for InDirectory {
     fn open(&self) -> BoxFuture<'_, Result<Stores>> {
-        let path = self.0.path().to_owned();
-        Box::pin(offload(move || open(&path)))
+        let (path, limits) = (self.0.path().to_owned(), self.1);
+        Box::pin(offload(move || open_limited(&path, limits)))
     }
 }
 
-crate::store_conformance!(InDirectory::new());
+/// Every blob is a file of its own.
+const NO_PACKS: Limits = Limits { largest_blob: 0, pack: 0 };
+
+mod packed {
+    use super::*;
+    crate::store_conformance!(InDirectory::new(Limits::default()));
+}
+
+mod in_small_packs {
+    use super::*;
+    crate::store_conformance!(InDirectory::new(Limits { pack: 1024, ..Limits::default() }));
+}
+
+mod in_files {
+    use super::*;
+    crate::store_conformance!(InDirectory::new(NO_PACKS));
+}
 
 fn stage(stores: &Stores, bytes: &[u8]) -> Staged {
     let request = IngestRequest { expected: Some(Digest::of(bytes)), ..IngestRequest::default() };
@@ -98,7 +114,7 @@ fn a_commit_after_closing_takes_the_good_order_back() {
 #[test]
 fn a_file_that_no_record_knows_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let stores = open(dir.path()).unwrap();
+    let stores = open_limited(dir.path(), NO_PACKS).unwrap();
     let digest = Digest::of(b"right");
     std::fs::write(dir.path().join("blobs/sha256").join(digest.hex()), b"wrong").unwrap();
     assert!(recorded(&stores).is_empty());
@@ -112,7 +128,7 @@ fn a_file_that_no_record_knows_is_replaced() {
 #[test]
 fn what_was_removed_leaves_no_file_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let stores = open(dir.path()).unwrap();
+    let stores = open_limited(dir.path(), NO_PACKS).unwrap();
     let files = || count(dir.path().join("blobs/sha256"));
     let removed = keep(&stores, &[b"one", b"two"]);
     wait(stores.blobs.condemn(&removed)).unwrap();
@@ -128,7 +144,7 @@ fn what_was_removed_leaves_no_file_behind() {
 #[test]
 fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let stores = open(dir.path()).unwrap();
+    let stores = open_limited(dir.path(), NO_PACKS).unwrap();
     let [kept, lost] = keep(&stores, &[b"kept", b"lost"]).try_into().unwrap();
     let revision = *stores.metadata.watch().borrow();
     drop(stores); // without closing, as a crash would
@@ -138,12 +154,103 @@ fn leftovers_of_a_crash_are_put_right_at_the_next_start() {
     std::fs::write(blobs.join("not a digest"), b"x").unwrap();
     std::fs::create_dir(dir.path().join("blobs/sha512/directory")).unwrap();
     std::fs::write(dir.path().join("ingest/7"), b"half").unwrap();
-    let stores = open(dir.path()).unwrap();
+    let stores = open_limited(dir.path(), NO_PACKS).unwrap();
     assert!(stores.metadata.was_interrupted());
     assert_eq!(recorded(&stores), std::slice::from_ref(&kept));
     assert_eq!(*stores.metadata.watch().borrow(), Revision(revision.0 + 1), "dropping records is a change");
     let files: Vec<_> = std::fs::read_dir(&blobs).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(files, [std::ffi::OsString::from(kept.hex())]);
+    assert_eq!(count(dir.path().join("ingest")), 0);
+}
+
+#[test]
+fn packs_are_put_right_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let packs = || count(dir.path().join("packs"));
+    let stores = open(dir.path()).unwrap();
+    let [kept, removed] = keep(&stores, &[b"kept", b"removed"]).try_into().unwrap();
+    let unrecorded = stage(&stores, b"unrecorded");
+    let digest = unrecorded.digest.clone();
+    wait(stores.blobs.place(vec![unrecorded])).unwrap();
+    wait(stores.blobs.condemn(std::slice::from_ref(&removed))).unwrap();
+    commit(&stores, Changes { removed: vec![removed.clone()], ..Changes::default() });
+    wait(stores.blobs.remove(std::slice::from_ref(&removed)));
+    drop(stores); // without closing, as a crash would
+    assert_eq!((packs(), count(dir.path().join("blobs/sha256"))), (1, 0));
+    let stores = open(dir.path()).unwrap();
+    assert_eq!(read(&stores, &kept), b"kept");
+    for gone in [&removed, &digest] {
+        assert_eq!(wait(stores.blobs.open(gone)).err().map(|error| error.kind()), Some(Kind::NotFound));
+    }
+    close(&stores);
+    drop(stores);
+    assert_eq!(packs(), 2, "a pack and its index");
+    // What is lost of a pack is lost of the records too.
+    std::fs::remove_file(dir.path().join("clean")).unwrap();
+    std::fs::remove_file(dir.path().join("packs/00000000.pack")).unwrap();
+    assert!(recorded(&open(dir.path()).unwrap()).is_empty());
+}
+
+#[test]
+fn small_files_of_an_older_root_are_read_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = || count(dir.path().join("blobs/sha256"));
+    let stores = open_limited(dir.path(), NO_PACKS).unwrap();
+    let digests = keep(&stores, &[b"one", b"two", b"three"]);
+    close(&stores);
+    drop(stores);
+    assert_eq!(files(), 3);
+    let stores = open(dir.path()).unwrap();
+    assert_eq!(read(&stores, &digests[0]), b"one");
+    // It comes once more, because it was rotten, and is in both places then.
+    std::fs::write(dir.path().join("blobs/sha256").join(digests[1].hex()), b"rot").unwrap();
+    keep(&stores, &[b"two"]);
+    assert_eq!(read(&stores, &digests[1]), b"two");
+    wait(stores.blobs.condemn(&digests)).unwrap();
+    commit(&stores, Changes { removed: digests.clone(), ..Changes::default() });
+    wait(stores.blobs.remove(&digests));
+    assert_eq!((files(), count(dir.path().join("packs"))), (0, 0));
+    assert!(wait(stores.blobs.open(&digests[1])).is_err());
+}
+
+#[test]
+fn a_blob_that_grows_is_moved_from_memory_to_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = open(dir.path()).unwrap();
+    let ingests = || count(dir.path().join("ingest"));
+    let content = vec![5; (16 << 10) + 1];
+    let mut ingest = wait(stores.blobs.ingest(IngestRequest::default())).unwrap();
+    wait(ingest.write(&content[..16 << 10])).unwrap();
+    assert_eq!((ingests(), ingest.offset()), (0, 16 << 10));
+    wait(ingest.write(&content[16 << 10..])).unwrap();
+    assert_eq!((ingests(), ingest.offset()), (1, content.len() as u64));
+    let staged = wait(ingest.finish()).unwrap();
+    assert_eq!(staged.digest, Digest::of(&content));
+    let digest = staged.digest.clone();
+    wait(stores.blobs.place(vec![staged])).unwrap();
+    assert_eq!(read(&stores, &digest), content);
+    assert_eq!((ingests(), count(dir.path().join("blobs/sha256")), count(dir.path().join("packs"))), (0, 1, 0));
+    // One that is dropped leaves nothing.
+    let mut ingest = wait(stores.blobs.ingest(IngestRequest::default())).unwrap();
+    wait(ingest.write(&content)).unwrap();
+    drop(ingest);
+    assert_eq!(ingests(), 0);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = open(dir.path()).unwrap();
+    let content: Vec<Vec<u8>> = (0..4200u32).map(|n| n.to_le_bytes().repeat(4 << 10)).collect();
+    let staged: Vec<Staged> = content.iter().map(|bytes| stage(&stores, bytes)).collect();
+    // 64 MiB in memory, the rest in files.
+    assert_eq!(count(dir.path().join("ingest")), 4200 - 4096);
+    wait(stores.blobs.place(staged)).unwrap();
+    assert_eq!(count(dir.path().join("blobs/sha256")), 4200 - 4096);
+    for bytes in &content {
+        assert_eq!(read(&stores, &Digest::of(bytes)), *bytes);
+    }
+    drop(stage(&stores, &content[0]));
     assert_eq!(count(dir.path().join("ingest")), 0);
 }
 
@@ -197,7 +304,7 @@ fn a_root_is_closed_to_others() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     let _stores = open(&root).unwrap();
-    for path in ["", "ingest", "partial", "blobs", "blobs/sha256", "blobs/sha512"] {
+    for path in ["", "ingest", "partial", "packs", "blobs", "blobs/sha256", "blobs/sha512"] {
         assert_eq!(std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
     }
 }

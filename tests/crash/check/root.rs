@@ -39,7 +39,17 @@ pub fn digest_of(descriptor: &Value) -> Digest {
 }
 
 impl Root {
+    /// Each blob is in a file of its own.
     pub fn new() -> Self {
+        Self::of(Daemon::start_unpacked())
+    }
+
+    /// All blobs are in one pack.
+    pub fn packed() -> Self {
+        Self::of(Daemon::start())
+    }
+
+    fn of(daemon: Daemon) -> Self {
         let mut layout = Layout::default();
         let amd64 = layout.image("linux/amd64", "amd64");
         let arm64 = layout.image("linux/arm64", "arm64");
@@ -48,7 +58,6 @@ impl Root {
         let index = layout.index(&[amd64.clone(), arm64, attestation]);
         let manifest: Value = serde_json::from_slice(layout.bytes(&amd64)).unwrap();
         layout.named(&index, APP);
-        let daemon = Daemon::start();
         loaded(&daemon.client(), layout.tar());
         loaded(&daemon.client(), Layout::of_one(OTHER).tar());
         Self {

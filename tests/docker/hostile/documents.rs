@@ -157,7 +157,7 @@ fn indexes_that_share_everything_are_read_once() {
 
 #[test]
 fn very_many_entries_and_names() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_unpacked();
     let client = daemon.client();
     let mut layout = Layout::default();
     let image = layout.image("linux/amd64", "named");

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | 1 | records without a version |
 //! | 2 | each record begins with its version; commits are counted |
+//! | 3 | small blobs may be in packs, where older versions do not look; the database is as in 2 |
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::tables::{BLOBS, CONFIGS, COUNTERS, DOCUMENTS, META, NAMES, SOURCES, b
 use crate::domain::{Error, Kind, Result};
 
 /// The present format.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// The version that records of format 1 get. What they hold is what the first version of each record holds.
 const FIRST_VERSION: u8 = 1;

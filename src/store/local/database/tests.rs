@@ -98,7 +98,7 @@ fn a_database_of_format_1_is_migrated() {
         assert!(all(&mut database) == sorted(entries()));
         assert_eq!(database.revision().unwrap(), Revision(0));
         let read = database.begin_read().unwrap();
-        assert_eq!(read.open_table(META).unwrap().get("format").unwrap().unwrap().value(), "2");
+        assert_eq!(read.open_table(META).unwrap().get("format").unwrap().unwrap().value(), "3");
         assert!(read.open_table(BLOBS).unwrap().len().unwrap() == 200 && read.list_tables().unwrap().count() == 7);
     }
 }
@@ -108,14 +108,14 @@ fn a_newer_format_is_refused_and_left_alone() {
     let root = tempfile::tempdir().unwrap();
     drop(open_root(root.path()).unwrap());
     fs::remove_file(path(root.path())).unwrap();
-    write_format_1(&redb::Database::create(path(root.path())).unwrap(), "3");
+    write_format_1(&redb::Database::create(path(root.path())).unwrap(), "4");
     let before = fs::read(path(root.path())).unwrap();
     fs::write(root.path().join("ingest/7"), b"half").unwrap();
     let refusals = [open_root(root.path()).err().unwrap(), LocalAudit::open(root.path()).err().unwrap()];
     for refusal in refusals {
         assert_eq!(refusal.kind(), Kind::Conflict, "{refusal:?}");
         let text = refusal.public();
-        assert!(text.contains("is of format 3") && text.contains("reads formats 1 to 2"), "{text}");
+        assert!(text.contains("is of format 4") && text.contains("reads formats 1 to 3"), "{text}");
     }
     assert!(fs::read(path(root.path())).unwrap() == before, "the database was written");
     assert!(root.path().join("ingest/7").exists());
@@ -210,5 +210,5 @@ fn a_migration_that_is_cut_short_leaves_the_old_or_the_new() {
         assert!(all(&mut found) == sorted(entries()));
         formats.push(format);
     }
-    assert!(formats.is_sorted() && formats.first().unwrap() == "1" && formats.last().unwrap() == "2");
+    assert!(formats.is_sorted() && formats.first().unwrap() == "1" && formats.last().unwrap() == "3");
 }

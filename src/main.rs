@@ -1,5 +1,5 @@
 //! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage (a flag, its value or
-//! the configuration file is wrong), 130 told twice to stop. For what answers a question (`check`, `verify-bundle`): 0 yes, 1 no,
+//! the configuration file is wrong), 130 told twice to stop. For what answers a question (`check`, `rules check`, `verify-bundle`): 0 yes, 1 no,
 //! 2 could not tell.
 
 use std::io::Write;
@@ -33,6 +33,10 @@ fn main() -> ExitCode {
             Err(error) => end(Err(error), USAGE),
         },
         Command::VerifyBundle(flags) => match cli::verify_bundle(&flags) {
+            Ok(answer) => ExitCode::from(answer.exit_status()),
+            Err(error) => end(Err(error), USAGE),
+        },
+        Command::Rules(cli::RulesCommand::Check(flags)) => match cli::check_rules(&flags) {
             Ok(answer) => ExitCode::from(answer.exit_status()),
             Err(error) => end(Err(error), USAGE),
         },

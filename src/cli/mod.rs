@@ -1,7 +1,9 @@
 //! L5: the commands beside `serve` that answer a question. Each has the same three exit statuses ([`Answer`]).
 
 mod answer;
+mod rules;
 mod verify_bundle;
 
 pub use answer::Answer;
+pub use rules::{RulesCheckFlags, RulesCommand, check_rules};
 pub use verify_bundle::{VerifyBundleFlags, verify_bundle};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::file;
 use super::flags::Flags;
+use super::rules::RulesFile;
 use super::settings::{MirrorUrl, Settings};
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::filter::ReferencePattern;
@@ -49,6 +50,8 @@ pub struct Config {
     pub pull_attestations: PullAttestations,
     /// The proxies to reach registries through.
     pub proxies: Proxies,
+    /// The rules that images have to meet; absent where every image may come in.
+    pub verify_rules: Option<RulesFile>,
 }
 
 /// The group that may use the sockets.
@@ -121,7 +124,7 @@ impl Config {
     /// Joins flags, configuration file, environment and defaults, and checks all of it.
     ///
     /// # Errors
-    /// [`Kind::InvalidArgument`] with a text that names the flag or key: a value that does not parse, an unknown key, a
+    /// [`Kind::InvalidArgument`] with a text that names the flag or key: a value that does not parse, an unknown key, wrong rules, a
     /// setting given both as flag and in the file, an explicit file that does not exist, an explicit group that does not
     /// exist, or no place for socket or data.
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Self> {
@@ -170,6 +173,7 @@ impl Config {
             },
             pull_attestations: pull_attestations(settings.pull_attestations)?,
             proxies: environment.proxies.clone(),
+            verify_rules: settings.verify_rules.as_deref().map(RulesFile::read).transpose()?,
         })
     }
 }

@@ -185,7 +185,8 @@ mod tests {
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
                 "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "max-packed-blob-size": 0,
-                "pinned-images": ["registry.k8s.io/pause:*"], "pull-attestations": "all"}"#,
+                "pinned-images": ["registry.k8s.io/pause:*"], "pull-attestations": "all",
+                "verify-rules": "/rules.yaml"}"#,
         )
         .unwrap();
         let expected = Settings {
@@ -202,6 +203,7 @@ mod tests {
             pinned_images: Some(vec!["registry.k8s.io/pause:*".into()]),
             max_packed_blob_size: Some(0),
             pull_attestations: Some("all".into()),
+            verify_rules: Some("/rules.yaml".into()),
         };
         assert_eq!(file, expected);
     }
@@ -219,7 +221,7 @@ mod tests {
         let (unknown, keys) = error.public().split_once(". The keys are ").unwrap();
         let expected = r#"unknown key: "colour", "storage-driver" (dockerd has it, Loadline does not: remove it)"#;
         assert_eq!(unknown, expected);
-        assert!(keys.starts_with("hosts, data-root, ") && keys.ends_with("pull-attestations"), "{keys}");
+        assert!(keys.starts_with("hosts, data-root, ") && keys.ends_with("verify-rules"), "{keys}");
         assert!(OF_DOCKERD.iter().all(|key| Settings::keys().all(|own| own != *key)));
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Settings;
-use crate::cli::VerifyBundleFlags;
+use crate::cli::{RulesCommand, VerifyBundleFlags};
 
 /// What stands on the command line.
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ pub enum Command {
     /// Verify that a file is signed, by a Sigstore bundle; needs no daemon and no network
     #[command(after_help = VERIFY_BUNDLE_HELP)]
     VerifyBundle(VerifyBundleFlags),
+    /// Look at verification rules; needs no daemon
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print the OpenAPI document of an API version
     Openapi {
         /// The version, such as 1.47 [default: the newest]

@@ -8,6 +8,7 @@ mod greeting;
 pub mod listen;
 pub mod mux;
 mod progress;
+pub mod rules;
 pub mod settings;
 pub mod telemetry;
 pub mod wiring;
@@ -46,6 +47,9 @@ impl App {
         .await
         .map_err(|error| Error::internal("starting", error))??;
         let engine = wiring::open_engine(&config).await?;
+        if let Some(file) = &config.verify_rules {
+            rules::follow(&engine, file)?;
+        }
         let mux = wiring::facades(&engine, &config).await?;
         tracing::info!(data_root = %config.data_root.display(), version = env!("CARGO_PKG_VERSION"), "opened the data root");
         Ok(Self { engine, mux, sockets, limits: Limits { connections, ..Limits::default() } })

@@ -101,6 +101,10 @@ settings! {
         /// Attestations that a pull fetches: those of the pulled platform, or of all platforms [default: platform]
         #[arg(long, value_name = "platform|all")]
         pub pull_attestations: Option<String>,
+
+        /// Verification rules: which images may come in, and by whose signature [default: none, and every image may]
+        #[arg(long, value_name = "FILE")]
+        pub verify_rules: Option<PathBuf>,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::api::cri;
 use crate::api::docker;
 use crate::api::grpc;
 use crate::domain::error::{Error, Result};
-use crate::engine::{Engine, Settings};
+use crate::engine::{Engine, RulesAdmission, Settings};
 
 /// Opens the engine on the data root.
 ///
@@ -26,6 +26,10 @@ pub async fn open_engine(config: &Config) -> Result<Engine> {
     settings.max_packed_blob_size = config.max_packed_blob_size;
     settings.pull_attestations = config.pull_attestations;
     settings.pinned.patterns.clone_from(&config.pinned_images);
+    if let Some(file) = &config.verify_rules {
+        let admission = RulesAdmission::offline(file.rules.clone(), settings.clock.clone())?;
+        settings.rules = Some(Arc::new(admission));
+    }
     Engine::open(settings).await
 }
 

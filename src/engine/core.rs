@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 
+use super::admission::RulesAdmission;
 use super::catalog::Catalog;
 use super::client_leases::ClientLeases;
 use super::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Who decides what may get a name, in this order.
     pub admissions: Vec<Arc<dyn Admission>>,
+    /// The administrator's rules, which decide after those; absent where there are none.
+    pub rules: Option<Arc<RulesAdmission>>,
 }
 
 /// Whose attestations a pull fetches.
@@ -72,6 +75,7 @@ impl Settings {
             pinned: Pinned::default(),
             clock: Clock::default(),
             admissions: vec![Arc::new(AdmitAll)],
+            rules: None,
         }
     }
 }
@@ -126,12 +130,14 @@ impl Engine {
         catalog.replace(entries, records.revision);
         let (leases, events) = (Leases::new(stores.leases.clone()), Arc::new(Events::new(settings.clock.clone())));
         leases.start_renewal();
+        let mut admissions = settings.admissions.clone();
+        admissions.extend(settings.rules.clone().map(|rules| rules as Arc<dyn Admission>));
         let publisher = Publisher::start(
             stores.clone(),
             catalog.clone(),
             leases.clone(),
             events.clone(),
-            settings.admissions.clone(),
+            admissions,
             settings.clock.clone(),
         )?;
         let inner = Inner {

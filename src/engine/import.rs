@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::clock::moment;
 use super::core::{Engine, Inner};
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Evidence, Origin, Publication, RecordTerms, Report};
+use super::publish::{Candidate, Content, Evidence, Facts, Origin, Publication, RecordTerms, Report};
 use super::stream::blocking_reader::blocking_reader;
 use crate::archive::{self, Compression};
 use crate::domain::descriptor::DescriptorJson;
@@ -239,6 +239,7 @@ impl Inner {
             target,
             documents: [document.clone()].into(),
             evidence: Evidence::Complete(Vec::new()),
+            facts: Facts::default(),
             origin: Origin::RootFilesystem,
         };
         let admitted = wait(self.publisher.admit(vec![candidate]))?;

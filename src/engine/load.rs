@@ -17,7 +17,7 @@ use super::gc::collect::collect;
 use super::graph::image_graph::{BlobSource, Image, ImageGraph};
 use super::leases::Lease;
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Origin, Publication, RecordTerms, Report};
+use super::publish::{Candidate, Content, Evidence, Facts, Found, Origin, Publication, RecordTerms, Report};
 use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
@@ -225,18 +225,25 @@ impl Loading<'_> {
     fn finish(&mut self, graph: ImageGraph) -> Result<Vec<LoadEvent>> {
         let publisher = &self.inner.publisher;
         let documents: Arc<[_]> = graph.documents.clone().into();
-        let candidates: Vec<Candidate> = {
+        // One image may have thousands of names: it is looked at once.
+        let mut found: HashMap<Digest, Found> = {
             let state = self.inner.catalog.state();
-            let evidence = publisher.known_evidence(&state, &documents);
-            let candidate = |image: &Image| Candidate {
-                name: image.key(),
-                target: image.target.clone(),
-                documents: documents.clone(),
-                evidence: evidence.about(&image.target.digest),
-                origin: Origin::Archive,
-            };
-            graph.images.iter().map(candidate).collect()
+            let known = publisher.known_evidence(&state, &documents);
+            let targets = graph.images.iter().map(|image| &image.target.digest);
+            targets.map(|digest| (digest.clone(), known.found_about(digest, true))).collect()
         };
+        let mut shown: HashMap<Digest, (Evidence, Facts)> = HashMap::new();
+        for (digest, found) in found.drain() {
+            let evidence = found.evidence.clone();
+            let facts = found.facts(|blob, limit| self.read(blob, limit));
+            shown.insert(digest, (evidence, facts));
+        }
+        let candidate = |image: &Image| {
+            let (evidence, facts) = shown.get(&image.target.digest).cloned()?;
+            let (name, target, documents) = (image.key(), image.target.clone(), documents.clone());
+            Some(Candidate { name, target, documents, evidence, facts, origin: Origin::Archive })
+        };
+        let candidates: Vec<Candidate> = graph.images.iter().filter_map(candidate).collect();
         let admitted = wait(publisher.admit(candidates))?;
         self.staged.retain(|digest, _| graph.blobs.contains(digest));
         let blobs = wait(publisher.place(self.staged.drain().map(|(_, staged)| staged).collect()))?;

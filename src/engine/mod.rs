@@ -3,6 +3,7 @@
 //! [`Engine`] is what facades see. It answers lists from the catalog, which holds every parsed document in memory, and
 //! goes to the store for bytes only.
 
+mod admission;
 mod attestations;
 mod blobs;
 mod catalog;
@@ -38,8 +39,10 @@ mod stream;
 mod tag;
 mod uploads;
 
+pub use crate::policy::rules::Rules;
 pub use crate::registry::{Credential, InsecureRegistry, Proxies};
 pub use crate::store::local::{LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE};
+pub use admission::{RulesAdmission, Verify};
 pub use attestations::AttestationQuery;
 pub use blobs::{Blob, BlobInfo, IngestStatus};
 pub use catalog::ImageRecord;
@@ -54,7 +57,7 @@ pub use load::{LoadEvent, LoadOptions};
 pub use node::{NodeImage, Pinned};
 pub use prune::Pruned;
 pub use publish::{
-    Admission, AdmitAll, Admitted, Candidate, Denial, EventQuery, Evidence, Origin, RecordEvent, Verdict,
+    Admission, AdmitAll, Admitted, Candidate, Denial, EventQuery, Evidence, Facts, Origin, RecordEvent, Verdict,
 };
 pub use pull::{BlobState, PullEvent, PullRequest};
 pub use push::{PushEvent, PushRequest, UploadState};

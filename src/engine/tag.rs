@@ -3,7 +3,7 @@
 use super::catalog::resolve::resolve_target;
 use super::core::Engine;
 use super::operation::Operation;
-use super::publish::{Candidate, Content, Origin, Publication, RecordTerms, Report};
+use super::publish::{Candidate, Content, Facts, Origin, Publication, RecordTerms, Report};
 use crate::domain::{Digest, Error, ImageName, Kind, Result, TagName};
 
 /// How often a tag follows an image that moves while it is decided on.
@@ -40,8 +40,14 @@ impl Engine {
             (target, evidence)
         };
         let digest = target.digest.clone();
-        let candidate =
-            Candidate { name: reference.into(), target, documents: [].into(), evidence, origin: Origin::Local };
+        let candidate = Candidate {
+            name: reference.into(),
+            target,
+            documents: [].into(),
+            evidence,
+            facts: Facts::default(),
+            origin: Origin::Local,
+        };
         let admitted = self.0.publisher.admit(vec![candidate]).await?;
         let publication = Publication {
             content: Content::default(),

@@ -39,7 +39,7 @@ pub use memory::MemoryStore;
 pub use metadata::{
     Batch, Changes, Commit, CommitOutcome, Entry, MetadataStore, OperationId, ReadScope, Records, Revision,
 };
-pub use record::{BlobRecord, NameRecord, Sources, Verdict};
+pub use record::{BlobRecord, EvidenceState, NameRecord, Sources, Verdict};
 
 /// The stores of one data root, or of one fleet.
 #[derive(Clone)]

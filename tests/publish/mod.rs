@@ -3,6 +3,7 @@
 
 mod answers;
 mod pull;
+mod rules;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

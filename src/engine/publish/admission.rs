@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::candidate::Candidate;
 use crate::domain::{Digest, Result};
+use crate::store::{self, EvidenceState, NameRecord};
 
 /// Decides whether an image may get a name.
 ///
@@ -13,6 +14,11 @@ pub trait Admission: Send + Sync + 'static {
     /// side, else the evidence first.
     fn needs_evidence(&self) -> bool {
         false
+    }
+
+    /// The state of what it decides by: where that has changed before a name is set, it is asked again.
+    fn revision(&self) -> u64 {
+        0
     }
 
     /// Decides on a candidate.
@@ -68,11 +74,24 @@ impl Admission for AdmitAll {
 /// ```compile_fail,E0451
 /// use loadline::engine::Admitted;
 ///
-/// let admitted = Admitted { images: Vec::new() };
+/// let admitted = Admitted { images: Vec::new(), revisions: Vec::new(), evidence: None };
 /// ```
 #[derive(Debug)]
 pub struct Admitted {
     images: Vec<(Candidate, Option<Allowed>)>,
+    /// What the admissions decided by: their revisions.
+    revisions: Vec<u64>,
+    /// What is known of the evidence, where whoever publishes has found out more than admissions asked for.
+    evidence: Option<EvidenceState>,
+}
+
+/// Whether a record says already what let an image in.
+pub(super) fn allowed_as_recorded(allowed: Option<&Allowed>, recorded: Option<&store::Verdict>) -> bool {
+    match (allowed, recorded) {
+        (Some(Allowed { rule, reason }), Some(verdict)) => *rule == verdict.rule && *reason == verdict.reason,
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// The rule that let an image in, and why.
@@ -84,13 +103,40 @@ pub(super) struct Allowed {
 
 impl Admitted {
     /// What the chain of admissions let pass.
-    pub(super) fn new(images: Vec<(Candidate, Option<Allowed>)>) -> Self {
-        Self { images }
+    pub(super) fn new(images: Vec<(Candidate, Option<Allowed>)>, revisions: Vec<u64>) -> Self {
+        Self { images, revisions, evidence: None }
+    }
+
+    /// Has it recorded of the images how much of the evidence about them is here.
+    #[must_use]
+    pub(in crate::engine) fn with_evidence(self, evidence: EvidenceState) -> Self {
+        Self { evidence: Some(evidence), ..self }
+    }
+
+    /// How much of the evidence is here; absent where nothing new is known of it.
+    pub(super) fn evidence(&self) -> Option<EvidenceState> {
+        self.evidence.clone()
+    }
+
+    /// Whether the admissions would still decide by the same.
+    pub(super) fn is_of_revisions(&self, revisions: &[u64]) -> bool {
+        self.revisions == revisions
+    }
+
+    /// The images, to be decided on anew.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        self.images.iter().map(|(candidate, _)| candidate.clone()).collect()
     }
 
     /// The images, each with what let it in; absent where no rule is about it.
     pub(super) fn images(&self) -> impl ExactSizeIterator<Item = (&Candidate, Option<&Allowed>)> {
         self.images.iter().map(|(candidate, allowed)| (candidate, allowed.as_ref()))
+    }
+
+    /// Whether a name's record says already what let the image in.
+    pub(in crate::engine) fn is_recorded(&self, record: &NameRecord) -> bool {
+        self.images.iter().all(|(_, allowed)| allowed_as_recorded(allowed.as_ref(), record.verdict.as_deref()))
+            && self.evidence.as_ref().is_none_or(|evidence| *evidence == record.evidence)
     }
 
     /// Whether all of it is one image.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::facts::Facts;
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, NameKey, Reference};
 
@@ -17,6 +18,8 @@ pub struct Candidate {
     /// the catalog.
     pub documents: Arc<[(Digest, Arc<Document>)]>,
     pub evidence: Evidence,
+    /// The signatures, and what the image is made of. By default they are looked for among what is kept here.
+    pub facts: Facts,
     pub origin: Origin,
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::admission::{Admitted, Allowed};
+use super::admission::{Admitted, Allowed, allowed_as_recorded};
 use super::candidate::Candidate;
 use super::decision::{Content, Decision, Publication, RecordTerms, View};
+use super::recorded::recorded;
 use super::report::Report;
 use crate::domain::{Digest, NameKey, StringMap};
 use crate::engine::catalog::State;
@@ -64,11 +65,16 @@ fn name_changes(view: &View<'_>, admitted: &Admitted, report: &Report, terms: &R
             continue;
         }
         let old = state.name(key.as_str());
-        // A name that points there already stays as it is.
-        if matches!(report, Report::Tag { .. }) && old.is_some_and(|old| old.target.digest == *digest) {
+        let mut record = record(image, allowed, view.now, at);
+        record.evidence = admitted.evidence().unwrap_or_else(|| recorded(state, digest));
+        // A name that points there already stays as it is, but for what now lets it do so.
+        if let Some(old) = old.filter(|old| matches!(report, Report::Tag { .. }) && old.target.digest == *digest) {
+            if !allowed_as_recorded(allowed, old.verdict.as_deref()) {
+                let renewed = NameRecord { verdict: record.verdict, ..old.as_ref().clone() };
+                changes.push((key.to_string(), Some(renewed)));
+            }
             continue;
         }
-        let mut record = record(image, allowed, view.now, at);
         if let Some(old) = old {
             // What clients have noted beside the name is about the name.
             (record.created_at, record.labels) = (old.created_at, old.labels.clone());

@@ -1,7 +1,9 @@
 //! The publisher: what verbs ask for a change.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::admission::{Admission, Admitted};
@@ -17,6 +19,9 @@ use crate::engine::clock::Clock;
 use crate::engine::gc::parents::ParentIndex;
 use crate::engine::leases::Leases;
 use crate::store::Stores;
+
+/// How often admissions are asked about one change because what they decide by has changed.
+const MAX_ADMISSIONS: usize = 8;
 
 /// The one way to change what is kept. Clones are handles to the same one.
 #[derive(Clone)]
@@ -64,6 +69,7 @@ impl Publisher {
             events,
             admissions,
             clock,
+            denied: AtomicU64::new(0),
             alive: watch::Sender::default(),
             runtime,
         });
@@ -81,22 +87,55 @@ impl Publisher {
         self.publish_if(admitted, publication, |_| Ok(true)).await.map(drop)
     }
 
-    /// The same if a condition holds for the state that the commit is made on; whether it did.
+    /// The same if a condition holds for the state that the commit is made on; whether it did. Where what admissions decide by
+    /// has changed since they were asked, they are asked again, so that no name is set by rules that are not in force any
+    /// more.
+    ///
+    /// # Errors
+    /// Those of [`Publisher::admit`] too.
     pub(in crate::engine) async fn publish_if(
         &self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         publication: Publication,
-        mut condition: impl FnMut(&State) -> Result<bool> + Send + 'static,
+        condition: impl FnMut(&State) -> Result<bool> + Send + 'static,
     ) -> Result<bool> {
+        let (publication, condition) = (Arc::new(publication), Arc::new(Mutex::new(condition)));
+        for _ in 0..MAX_ADMISSIONS {
+            let (candidates, evidence) = (admitted.candidates(), admitted.evidence());
+            match self.try_publish(admitted, publication.clone(), condition.clone()).await? {
+                Some(done) => return Ok(done),
+                None => {
+                    admitted = self.admit(candidates).await?;
+                    if let Some(evidence) = evidence {
+                        admitted = admitted.with_evidence(evidence);
+                    }
+                }
+            }
+        }
+        Err(Error::new(Kind::Unavailable, "the rules of admission change all the time: try again"))
+    }
+
+    /// Publishes what was admitted; `None` where it was admitted by what has changed since.
+    async fn try_publish(
+        &self,
+        admitted: Admitted,
+        publication: Arc<Publication>,
+        condition: Arc<Mutex<impl FnMut(&State) -> Result<bool> + Send + 'static>>,
+    ) -> Result<Option<bool>> {
+        let publisher = Arc::downgrade(&self.shared);
         let decide = move |view: &View<'_>| {
-            if !condition(view.state)? {
-                return Ok((Decision::nothing(Report::Nothing), false));
+            let is_in_force = publisher.upgrade().is_some_and(|shared| admitted.is_of_revisions(&shared.revisions()));
+            if !is_in_force {
+                return Ok((Decision::nothing(Report::Nothing), None));
+            }
+            if !condition.lock()(view.state)? {
+                return Ok((Decision::nothing(Report::Nothing), Some(false)));
             }
             if let Some(lost) = publication.needs.iter().find(|digest| view.state.blob(digest).is_none()) {
                 let text = format!("content {lost} was removed in the meantime: try again");
                 return Err(Error::new(Kind::Unavailable, text));
             }
-            Ok((names::decide(view, &admitted, &publication), true))
+            Ok((names::decide(view, &admitted, &publication), Some(true)))
         };
         self.writer.ask(decide).await
     }

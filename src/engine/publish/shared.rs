@@ -1,6 +1,7 @@
 //! What publishing works on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::watch;
 
@@ -21,8 +22,17 @@ pub(super) struct Shared {
     pub(super) events: Arc<Events>,
     pub(super) admissions: Vec<Arc<dyn Admission>>,
     pub(super) clock: Clock,
+    /// How many images were denied.
+    pub(super) denied: AtomicU64,
     /// Closes when the last publisher goes.
     pub(super) alive: watch::Sender<()>,
     /// Where work goes on that nobody waits for.
     pub(super) runtime: tokio::runtime::Handle,
+}
+
+impl Shared {
+    /// What the admissions decide by now.
+    pub(super) fn revisions(&self) -> Vec<u64> {
+        self.admissions.iter().map(|admission| admission.revision()).collect()
+    }
 }

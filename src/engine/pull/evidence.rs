@@ -5,11 +5,11 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::super::publish::Evidence;
 use super::blobs::{FetchedBlob, Loader};
 use super::pulling::Pulling;
 use crate::domain::manifest::Document;
 use crate::domain::{Descriptor, Digest, Error, Kind, Result, attestation};
+use crate::store::EvidenceState;
 
 /// How many subjects are asked about at a time.
 const AT_ONCE: usize = 4;
@@ -46,11 +46,16 @@ pub(super) struct FetchedEvidence {
 }
 
 impl FetchedEvidence {
-    /// What admissions may rely on.
-    pub(super) fn as_known(&self) -> Evidence {
+    /// Why there may be more; `None` where this is all.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// What is recorded of it.
+    pub(super) fn state(&self) -> EvidenceState {
         match &self.missing {
-            Some(reason) => Evidence::Unknown(reason.clone()),
-            None => Evidence::Complete(self.referrers.iter().map(|referrer| referrer.digest.clone()).collect()),
+            Some(reason) => EvidenceState::Missing(reason.as_str().into()),
+            None => EvidenceState::Complete,
         }
     }
 

@@ -9,8 +9,9 @@ use super::super::catalog::resolve::find_named;
 use super::super::core::{Engine, Inner};
 use super::super::inspect::lacks_platform;
 use super::super::operation::Operation;
-use super::super::publish::{Admitted, Candidate, Evidence, Origin, Report};
+use super::super::publish::{Admitted, Candidate, Evidence, Facts, Origin, Report};
 use super::blobs::{FetchedBlob, Loader};
+use super::evidence::FetchedEvidence;
 use super::progress::{BlobState, PullEvent, PullRequest};
 use super::publish::Gathered;
 use super::pulling::Pulling;
@@ -103,12 +104,13 @@ impl Pulling {
         let (admitted, blobs, evidence) = match self.engine.0.publisher.needs_evidence() {
             true => {
                 let evidence = self.fetch_evidence(&selection.documents, &loader).await;
-                let admitted = self.admit(&name, &target, evidence.as_known()).await?;
+                let (evidence, found, facts) = self.look_at(&target.digest, evidence).await?;
+                let admitted = self.admit(&name, &target, found, facts).await?;
                 let blobs = loader.fetch_all(&selection.blobs, selection.needed, shown).await?;
                 (admitted, blobs, evidence)
             }
             false => {
-                let admitted = self.admit(&name, &target, Evidence::not_asked_for()).await?;
+                let admitted = self.admit(&name, &target, Evidence::not_asked_for(), Facts::default()).await?;
                 let own = loader.fetch_all(&selection.blobs, selection.needed, shown);
                 let beside = async { Ok(self.fetch_evidence(&selection.documents, &loader).await) };
                 let (blobs, evidence) = futures_util::try_join!(own, beside)?;
@@ -116,6 +118,7 @@ impl Pulling {
             }
         };
         fetched.extend(blobs);
+        let admitted = admitted.with_evidence(evidence.state());
         fetched.extend(evidence.blobs);
         let digest = target.digest.clone();
         let layers: Vec<Descriptor> = match shown {
@@ -162,12 +165,34 @@ impl Pulling {
         }
     }
 
-    async fn admit(&self, name: &Reference, target: &Descriptor, evidence: Evidence) -> Result<Admitted> {
+    /// What admissions are shown of the evidence that was fetched, and of what was here before.
+    async fn look_at(&self, target: &Digest, fetched: FetchedEvidence) -> Result<(FetchedEvidence, Evidence, Facts)> {
+        let found = {
+            let state = self.engine.0.catalog.state();
+            self.engine.0.publisher.known_evidence(&state, &self.parsed).found_about(target, false)
+        };
+        let evidence = match fetched.missing() {
+            Some(reason) => Evidence::Unknown(reason.to_owned()),
+            None => found.evidence.clone(),
+        };
+        let look = move |inner: &Inner| {
+            let read = |digest: &Digest, limit| match fetched.blobs.iter().find(|blob| blob.digest == *digest) {
+                Some(blob) => inner.read_fetched(blob, limit),
+                None => inner.read_whole(digest, limit),
+            };
+            let facts = found.facts(read);
+            Ok((fetched, evidence, facts))
+        };
+        self.engine.blocking(look).await
+    }
+
+    async fn admit(&self, name: &Reference, target: &Descriptor, evidence: Evidence, facts: Facts) -> Result<Admitted> {
         let candidate = Candidate {
             name: name.into(),
             target: target.clone(),
             documents: self.parsed.clone().into(),
             evidence,
+            facts,
             origin: Origin::Registry(name.repository()),
         };
         self.engine.0.publisher.admit(vec![candidate]).await
@@ -187,7 +212,8 @@ impl Pulling {
     ) -> Result<()> {
         let is_known = before == Some(&target.digest) && {
             let state = self.engine.0.catalog.state();
-            state.name(&name.to_string()).is_some() && state.sources(&target.digest).contains(&name.repository())
+            state.name(&name.to_string()).is_some_and(|record| admitted.is_recorded(record))
+                && state.sources(&target.digest).contains(&name.repository())
         };
         if is_known && self.parsed.is_empty() && blobs.is_empty() {
             let told = Report::Pull(name.clone());

@@ -17,7 +17,7 @@ use super::catalog::{ImageRecord, State};
 use super::core::Engine;
 use super::gc::collect::{Sweep, sweep};
 use super::operation::{Operation, listed};
-use super::publish::{Admitted, Candidate, Content, Origin, Publication, RecordTerms, Report};
+use super::publish::{Admitted, Candidate, Content, Facts, Origin, Publication, RecordTerms, Report};
 use super::remove::sweep_of;
 use crate::domain::{Descriptor, Digest, Error, Kind, NameKey, NameKind, Result};
 
@@ -166,7 +166,14 @@ impl Engine {
             let state = self.0.catalog.state();
             self.0.publisher.known_evidence(&state, &documents).about(&target.digest)
         };
-        let candidate = Candidate { name: name.clone(), target, documents, evidence, origin: Origin::Local };
+        let candidate = Candidate {
+            name: name.clone(),
+            target,
+            documents,
+            evidence,
+            facts: Facts::default(),
+            origin: Origin::Local,
+        };
         Ok((self.0.publisher.admit(vec![candidate]).await?, found))
     }
 }

@@ -28,9 +28,18 @@ struct Written {
     is_audit: bool,
 }
 
-/// Reads a file. Several documents in it are merged: a rule replaces the first one with the same pattern from a document
-/// before, where that stands, or is appended.
-pub(super) fn parse(text: &str) -> Result<Rules> {
+impl Rules {
+    /// Reads a file. Several documents in it are merged: a rule replaces the first one with the same pattern from a document
+    /// before, where that stands, or is appended.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with the line, for whatever is no such document: then no rule of it counts.
+    pub fn parse(text: &str) -> Result<Self> {
+        parse(text)
+    }
+}
+
+fn parse(text: &str) -> Result<Rules> {
     let mut all: Vec<Written> = Vec::new();
     let mut is_denied_by_default = false;
     let documents = yaml::read(text)?;

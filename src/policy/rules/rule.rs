@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::document;
 use super::pattern::Pattern;
+use crate::domain::Reference;
 use crate::domain::verification::{Identities, Requirement, Tlog};
-use crate::domain::{Reference, Result};
 
 /// The rules of a file, in the order in which they are tried. The default has none and lets everything in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,14 +64,6 @@ pub enum Decision<'a> {
 }
 
 impl Rules {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// `InvalidArgument` with the line, for whatever is no such document: then no rule of it counts.
-    pub fn parse(text: &str) -> Result<Self> {
-        document::parse(text)
-    }
-
     /// What in the file is allowed and probably not meant, each with its rule.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

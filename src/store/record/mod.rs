@@ -30,13 +30,34 @@ pub struct NameRecord {
     pub labels: StringMap,
     /// Why the name may point there; absent where no rule was asked.
     pub verdict: Option<Box<Verdict>>,
+    /// How much of the evidence about the image is here.
+    pub evidence: EvidenceState,
 }
 
 impl NameRecord {
     /// A record of a name that is set at a moment, in nanoseconds since the Unix epoch.
     pub fn new(target: Descriptor, now: i64) -> Self {
-        Self { target, created_at: now, updated_at: now, labels: StringMap::default(), verdict: None }
+        Self {
+            target,
+            created_at: now,
+            updated_at: now,
+            labels: StringMap::default(),
+            verdict: None,
+            evidence: EvidenceState::Complete,
+        }
     }
+}
+
+/// How much of the signatures and attestations about an image is here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EvidenceState {
+    /// Nobody has noted it: the record is of an older version.
+    #[default]
+    Unrecorded,
+    /// All that there was when the name was set.
+    Complete,
+    /// There may be more, and why it is not here.
+    Missing(Box<str>),
 }
 
 /// A decision that let an image in.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BlobRecord, NameRecord, Record, Sources, Verdict};
+use super::{BlobRecord, EvidenceState, NameRecord, Record, Sources, Verdict};
 use crate::domain::descriptor::Rare;
 use crate::domain::manifest::{ConfigSummary, Document, Index, Manifest};
 use crate::domain::{Descriptor, Digest, Error, Kind, MediaType, Platform, Result, StringMap};
@@ -18,6 +18,9 @@ const V1: u8 = 1;
 
 /// A name with labels and a verdict; a configuration with its user.
 const V2: u8 = 2;
+
+/// A name that says how much of the evidence is here.
+const V3: u8 = 3;
 
 impl Record for BlobRecord {
     const VERSION: u8 = V1;
@@ -35,7 +38,7 @@ impl Record for BlobRecord {
 }
 
 impl Record for NameRecord {
-    const VERSION: u8 = V2;
+    const VERSION: u8 = V3;
 
     fn encode(&self) -> Result<Vec<u8>> {
         encode(Self::VERSION, &AsStored(self))
@@ -44,7 +47,8 @@ impl Record for NameRecord {
     fn decode(bytes: &[u8]) -> Result<Self> {
         match split(bytes)? {
             (V1, rest) => read::<NameV1>(rest).map(NameV1::into_record),
-            (V2, rest) => stored(rest),
+            (V2, rest) => read::<NameV2>(rest).map(NameV2::into_record),
+            (V3, rest) => stored(rest),
             (version, _) => Err(unknown(version)),
         }
     }
@@ -220,7 +224,8 @@ macro_rules! stored_as {
 
 stored_as! {
     BlobRecord: BlobV1,
-    NameRecord: NameV2,
+    NameRecord: NameV3,
+    EvidenceState: EvidenceV1,
     Verdict: VerdictV1,
     Document: DocumentV1,
     Index: IndexV1,
@@ -249,12 +254,18 @@ struct NameV1 {
 impl NameV1 {
     fn into_record(self) -> NameRecord {
         let Self { target, created_at, updated_at } = self;
-        NameRecord { target, created_at, updated_at, labels: StringMap::default(), verdict: None }
+        NameRecord {
+            target,
+            created_at,
+            updated_at,
+            labels: StringMap::default(),
+            verdict: None,
+            evidence: EvidenceState::Unrecorded,
+        }
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "NameRecord")]
+#[derive(Deserialize)]
 struct NameV2 {
     #[serde(with = "one")]
     target: Descriptor,
@@ -264,6 +275,36 @@ struct NameV2 {
     labels: StringMap,
     #[serde(with = "optional")]
     verdict: Option<Box<Verdict>>,
+}
+
+impl NameV2 {
+    fn into_record(self) -> NameRecord {
+        let Self { target, created_at, updated_at, labels, verdict } = self;
+        NameRecord { target, created_at, updated_at, labels, verdict, evidence: EvidenceState::Unrecorded }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "NameRecord")]
+struct NameV3 {
+    #[serde(with = "one")]
+    target: Descriptor,
+    created_at: i64,
+    updated_at: i64,
+    #[serde(with = "one")]
+    labels: StringMap,
+    #[serde(with = "optional")]
+    verdict: Option<Box<Verdict>>,
+    #[serde(with = "one")]
+    evidence: EvidenceState,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "EvidenceState")]
+enum EvidenceV1 {
+    Unrecorded,
+    Complete,
+    Missing(Box<str>),
 }
 
 #[derive(Serialize, Deserialize)]

@@ -178,7 +178,7 @@ pub struct SystemInfo {
     cdi_spec_dirs: [String; 0],
     /// Warnings to show to the user.
     #[schema(example = json!(["Loadline serves images: containers, networks, volumes and builds are not part of it"]))]
-    warnings: [&'static str; 1],
+    warnings: Vec<String>,
 }
 
 /// Plugins by kind: always empty.
@@ -246,6 +246,7 @@ struct Moment {
     listeners: usize,
     tasks: usize,
     now: jiff::Timestamp,
+    warnings: Vec<String>,
 }
 
 impl SystemInfo {
@@ -318,7 +319,7 @@ impl SystemInfo {
             init_commit: commit,
             security_options: [],
             cdi_spec_dirs: [],
-            warnings: [WARNING],
+            warnings: std::iter::once(WARNING.to_owned()).chain(moment.warnings.iter().cloned()).collect(),
         }
     }
 }
@@ -341,6 +342,7 @@ pub async fn info(State(app): State<App>, form: Form) -> Answer {
         listeners: app.engine.event_listeners(),
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         now: app.engine.now(),
+        warnings: app.engine.warnings(),
     };
     let info = SystemInfo::new(app.engine.uuid(), &moment, &app.settings, Host::here(), &form.0.system);
     answer::json(StatusCode::OK, &info)
@@ -363,7 +365,7 @@ pub fn example() -> Value {
         no_proxy: String::new(),
     });
     let settings = Settings { data_root: "/var/lib/loadline".into(), ..Settings::default() };
-    let moment = Moment { images: 2, listeners: 0, tasks: 12, now: jiff::Timestamp::UNIX_EPOCH };
+    let moment = Moment { images: 2, listeners: 0, tasks: 12, now: jiff::Timestamp::UNIX_EPOCH, warnings: Vec::new() };
     let id = "0191f7a4-5a3f-7c41-9b1e-3f0d5b1c2a77";
     // Texts and numbers always serialise.
     serde_json::to_value(SystemInfo::new(id, &moment, &settings, &HOST, &SystemShape::NEWEST)).unwrap_or_default()

@@ -76,7 +76,7 @@ fn a_name_of_the_first_version_has_neither_labels_nor_a_verdict() {
     let mut bytes = vec![V1, 1, 0, 32];
     bytes.extend(target.digest.bytes());
     bytes.extend([0xac, 0x02, 0, 0, 0, 10, 12]);
-    let expected = NameRecord { updated_at: 6, ..NameRecord::new(target, 5) };
+    let expected = NameRecord { updated_at: 6, evidence: EvidenceState::Unrecorded, ..NameRecord::new(target, 5) };
     assert_eq!(NameRecord::decode(&bytes).unwrap(), expected);
 }
 
@@ -88,6 +88,21 @@ fn a_configuration_of_the_first_version_does_not_say_its_user() {
     bytes.extend(postcard::to_stdvec(&(AsStored(&platform), created, AsStored(&labels))).unwrap());
     let expected = ConfigSummary { platform, created, labels, user: None };
     assert_eq!(<ConfigSummary as Record>::decode(&bytes).unwrap(), expected);
+}
+
+#[test]
+fn a_name_of_the_second_version_does_not_say_whether_its_evidence_is_all() {
+    let target = Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"index"), 300);
+    let mut bytes = vec![V2, 1, 0, 32];
+    bytes.extend(target.digest.bytes());
+    // The same, then one label and no verdict.
+    bytes.extend([0xac, 0x02, 0, 0, 0, 10, 12, 1, 1, b'l', 1, b'v', 0]);
+    let labels = [("l", "v")].into_iter().collect();
+    let expected =
+        NameRecord { updated_at: 6, labels, evidence: EvidenceState::Unrecorded, ..NameRecord::new(target, 5) };
+    assert_eq!(NameRecord::decode(&bytes).unwrap(), expected);
+    let missing = NameRecord { evidence: EvidenceState::Missing("why".into()), ..expected };
+    assert_eq!(NameRecord::decode(&missing.encode().unwrap()).unwrap(), missing);
 }
 
 #[test]

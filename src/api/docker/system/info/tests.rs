@@ -11,7 +11,7 @@ fn on(shape: &SystemShape, host: &'static Host) -> Value {
         data_root: "/var/lib/loadline".into(),
         ..Settings::default()
     };
-    let moment = Moment { images: 7, listeners: 0, tasks: 3, now: jiff::Timestamp::UNIX_EPOCH };
+    let moment = Moment { images: 7, listeners: 0, tasks: 3, now: jiff::Timestamp::UNIX_EPOCH, warnings: Vec::new() };
     serde_json::to_value(SystemInfo::new("id", &moment, &settings, host, shape)).unwrap()
 }
 

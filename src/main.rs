@@ -67,6 +67,9 @@ fn print(text: &str) -> Result<()> {
 
 fn serve(config: Config) -> Result<()> {
     telemetry::start(config.log_level);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

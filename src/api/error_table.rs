@@ -17,6 +17,7 @@ pub fn codes(kind: Kind) -> (StatusCode, Code) {
         Kind::OutOfRange => (StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange),
         Kind::NotImplemented => (StatusCode::NOT_IMPLEMENTED, Code::Unimplemented),
         Kind::ResourceExhausted => (StatusCode::INSUFFICIENT_STORAGE, Code::ResourceExhausted),
+        Kind::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
         Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
         // The status by which web servers log a client that closed its request; nobody is left to read it.
         Kind::Cancelled => (StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST), Code::Cancelled),
@@ -40,7 +41,10 @@ pub enum Origin {
 /// The HTTP status of a failure in Docker's API.
 pub fn docker_status(kind: Kind, origin: Origin) -> StatusCode {
     match (origin, kind) {
-        (Origin::Remote | Origin::Pull, Kind::Unavailable) => StatusCode::INTERNAL_SERVER_ERROR,
+        // As Docker Engine answers what it has no status for.
+        (Origin::Remote | Origin::Pull, Kind::Unavailable | Kind::TooManyRequests) => StatusCode::INTERNAL_SERVER_ERROR,
+        // A server's answer was too large; no disk is full.
+        (Origin::Remote, Kind::ResourceExhausted) => StatusCode::INTERNAL_SERVER_ERROR,
         (Origin::Pull, Kind::Unauthenticated | Kind::PermissionDenied) => StatusCode::NOT_FOUND,
         _ => codes(kind).0,
     }

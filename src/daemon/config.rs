@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use super::file;
 use super::flags::Flags;
 use super::rules::RulesFile;
-use super::settings::{MirrorUrl, Settings};
+use super::settings::{GivenUrl, Settings};
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::filter::ReferencePattern;
-use crate::engine::{InsecureRegistry, LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE, Proxies, PullAttestations};
+use crate::engine::{
+    InsecureRegistry, LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE, Proxies, PullAttestations, TokenService,
+};
 
 /// Where the configuration is looked for if no flag says otherwise; it need not exist.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/loadline/daemon.json";
@@ -34,6 +36,8 @@ pub struct Config {
     pub group: Option<SocketGroup>,
     /// Registries that may be reached without TLS.
     pub insecure_registries: Vec<InsecureRegistry>,
+    /// Token services of another domain that may have a registry's credential.
+    pub registry_token_services: Vec<TokenService>,
     /// Mirrors of Docker Hub: http or https URLs that end with a slash, first one first.
     pub registry_mirrors: Vec<String>,
     /// The directory with the certificates of single registries.
@@ -46,12 +50,16 @@ pub struct Config {
     pub pinned_images: Vec<ReferencePattern>,
     /// The largest blob, in bytes, that is kept in a file with others.
     pub max_packed_blob_size: u32,
+    /// How often a request to a registry is sent, repetitions included.
+    pub max_download_attempts: NonZeroU32,
     /// Whose attestations a pull fetches.
     pub pull_attestations: PullAttestations,
     /// The proxies to reach registries through.
     pub proxies: Proxies,
     /// The rules that images have to meet; absent where every image may come in.
     pub verify_rules: Option<RulesFile>,
+    /// What was found in the settings that somebody should know.
+    pub warnings: Vec<String>,
 }
 
 /// The group that may use the sockets.
@@ -130,22 +138,30 @@ impl Config {
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Self> {
         let path = flags.config_file.as_ref().unwrap_or(&environment.config_file);
         let file = read_file(path, flags.config_file.is_some())?;
-        let settings = flags.settings.clone().or(file).map_err(|both| {
+        let mut warnings = Vec::new();
+        if !file.ignored.is_empty() {
+            let keys = file.ignored.join(", ");
+            warnings.push(format!("{}: keys of dockerd that mean nothing here are ignored: {keys}", path.display()));
+        }
+        let settings = flags.settings.clone().or(file.settings).map_err(|both| {
             let (path, both) = (path.display(), both.join(", "));
             Error::invalid(format!("{path}: set both as a flag and in the configuration file, remove one: {both}"))
         })?;
-        Self::new(settings, environment)
+        Self::new(settings, environment, warnings)
     }
 
     /// Fills what the settings leave open with defaults, and checks all of it.
-    fn new(settings: Settings, environment: &Environment) -> Result<Self> {
+    fn new(settings: Settings, environment: &Environment, mut warnings: Vec<String>) -> Result<Self> {
         let level = settings.log_level.map_or(Ok(LogLevel::Info), |text| LogLevel::parse(&text))?;
         Ok(Self {
             sockets: sockets(&settings.hosts.unwrap_or_default(), environment)?,
             data_root: given_data_root(settings.data_root, environment)?,
             log_level: if settings.debug.unwrap_or(false) { LogLevel::Debug } else { level },
             group: socket_group(settings.group, environment)?,
-            insecure_registries: each(settings.insecure_registries, |registry| registry.parse())?,
+            insecure_registries: each(settings.insecure_registries, |registry| {
+                without_scheme(registry, &mut warnings).parse()
+            })?,
+            registry_token_services: each(settings.registry_token_services, |service| service.parse())?,
             registry_mirrors: each(settings.registry_mirrors, normal_mirror)?,
             registry_certs_dir: match settings.registry_certs_dir {
                 Some(path) if path.as_os_str().is_empty() => {
@@ -171,9 +187,16 @@ impl Config {
                     return Err(Error::invalid(format!("max-packed-blob-size must be at most {most}")));
                 }
             },
+            max_download_attempts: at_least_one("max-download-attempts", settings.max_download_attempts.unwrap_or(5))?,
             pull_attestations: pull_attestations(settings.pull_attestations)?,
-            proxies: environment.proxies.clone(),
+            proxies: Proxies {
+                http: settings.http_proxy.map(|url| proxy("http-proxy", &url)).transpose()?,
+                https: settings.https_proxy.map(|url| proxy("https-proxy", &url)).transpose()?,
+                none: settings.no_proxy,
+            }
+            .or(environment.proxies.clone()),
             verify_rules: settings.verify_rules.as_deref().map(RulesFile::read).transpose()?,
+            warnings,
         })
     }
 }
@@ -218,12 +241,12 @@ fn absolute(value: OsString) -> Option<PathBuf> {
 }
 
 /// What a list holds, each item read.
-fn each<T, U>(list: Option<Vec<T>>, read: impl Fn(&T) -> Result<U>) -> Result<Vec<U>> {
+fn each<T, U>(list: Option<Vec<T>>, read: impl FnMut(&T) -> Result<U>) -> Result<Vec<U>> {
     list.unwrap_or_default().iter().map(read).collect()
 }
 
 /// What the configuration file says; nothing where it is not there and nobody named it.
-fn read_file(path: &Path, named: bool) -> Result<Settings> {
+fn read_file(path: &Path, named: bool) -> Result<file::Contents> {
     match file::read(path)? {
         None if named => Err(Error::invalid(format!("{}: no such configuration file", path.display()))),
         settings => Ok(settings.unwrap_or_default()),
@@ -280,7 +303,7 @@ pub fn data_root(flag: Option<PathBuf>, config_file: Option<&Path>, environment:
         return given_data_root(flag, environment);
     }
     let path = config_file.unwrap_or(&environment.config_file);
-    given_data_root(read_file(path, config_file.is_some())?.data_root, environment)
+    given_data_root(read_file(path, config_file.is_some())?.settings.data_root, environment)
 }
 
 fn given_data_root(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
@@ -321,7 +344,30 @@ fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32> {
     NonZeroU32::new(value).ok_or_else(|| Error::invalid(format!("{name} must be at least 1")))
 }
 
-fn normal_mirror(mirror: &MirrorUrl) -> Result<String> {
+/// An insecure registry without the scheme that people write before it.
+fn without_scheme<'a>(registry: &'a str, warnings: &mut Vec<String>) -> &'a str {
+    let scheme = ["http://", "https://"]
+        .iter()
+        .find(|scheme| registry.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let Some(scheme) = scheme else { return registry };
+    let bare = registry[scheme.len()..].trim_end_matches('/');
+    warnings.push(format!("insecure registry {registry:?} is read as {bare:?}: write it without a scheme"));
+    bare
+}
+
+fn proxy(name: &str, url: &GivenUrl) -> Result<String> {
+    // The URL stays out of the text: it may hold a password.
+    let refused = || Error::invalid(format!("invalid {name}: write http://HOST:PORT"));
+    let url = url.reveal();
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let authority = full.parse::<http::Uri>().ok().and_then(|uri| {
+        let known = matches!(uri.scheme_str(), Some("http" | "https"));
+        uri.authority().filter(|authority| known && !authority.host().is_empty()).cloned()
+    });
+    authority.map(|_| full).ok_or_else(refused)
+}
+
+fn normal_mirror(mirror: &GivenUrl) -> Result<String> {
     let mirror = mirror.reveal();
     // The URL itself stays out of the text of this one error: it holds a password.
     if mirror.contains('@') {

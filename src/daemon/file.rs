@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
+use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::settings::Settings;
+use super::settings::{GivenUrl, Settings};
 use crate::domain::error::{Error, Result};
 
 /// More than any configuration needs; what is larger is not one.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// Keys that dockerd reads and Loadline has no use for.
+/// Keys that dockerd reads and that mean nothing here: those of containers, networks and storage drivers.
 const OF_DOCKERD: &[&str] = &[
     "allow-direct-routing",
     "allow-nondistributable-artifacts",
@@ -53,8 +54,6 @@ const OF_DOCKERD: &[&str] = &[
     "graph",
     "host-gateway-ip",
     "host-gateway-ips",
-    "http-proxy",
-    "https-proxy",
     "icc",
     "init",
     "init-path",
@@ -70,17 +69,14 @@ const OF_DOCKERD: &[&str] = &[
     "log-driver",
     "log-format",
     "log-opts",
-    "max-download-attempts",
     "metrics-addr",
     "min-api-version",
     "mtu",
     "network-control-plane-mtu",
     "no-new-privileges",
-    "no-proxy",
     "node-generic-resources",
     "oom-score-adjust",
     "pidfile",
-    "proxies",
     "raw-logs",
     "rootless",
     "runtimes",
@@ -101,11 +97,29 @@ const OF_DOCKERD: &[&str] = &[
     "validate",
 ];
 
+/// What a configuration file says.
+#[derive(Debug, Default, PartialEq)]
+pub struct Contents {
+    /// The settings.
+    pub settings: Settings,
+    /// Keys of dockerd that mean nothing here, in order.
+    pub ignored: Vec<String>,
+}
+
+/// The settings, and those that dockerd has one level deeper than their flags.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct ProxiesJson {
+    http_proxy: Option<GivenUrl>,
+    https_proxy: Option<GivenUrl>,
+    no_proxy: Option<String>,
+}
+
 /// What the configuration file at a path says: `None` where there is no file.
 ///
 /// # Errors
 /// `InvalidArgument` that names the path where it cannot be read, or as [`parse`] has it.
-pub fn read(path: &Path) -> Result<Option<Settings>> {
+pub fn read(path: &Path) -> Result<Option<Contents>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -124,11 +138,11 @@ pub fn read(path: &Path) -> Result<Option<Settings>> {
 /// # Errors
 /// `InvalidArgument` for what is no JSON object, for a value that does not fit its key, and for unknown keys; the text
 /// names key, line and column.
-pub fn parse(text: &str) -> Result<Settings> {
+pub fn parse(text: &str) -> Result<Contents> {
     // Windows editors put a byte order mark before the text; dockerd lets it pass as well.
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
-        return Ok(Settings::default());
+        return Ok(Contents::default());
     }
     // serde reads a struct from a list as well.
     if !text.starts_with('{') {
@@ -139,7 +153,7 @@ pub fn parse(text: &str) -> Result<Settings> {
     let mut place = serde_path_to_error::Track::new();
     let placed = serde_path_to_error::Deserializer::new(&mut json, &mut place);
     let read = serde_ignored::deserialize(placed, |key| unknown.push(key.to_string()));
-    let settings: Settings =
+    let mut settings: Settings =
         read.and_then(|settings| json.end().map(|()| settings)).map_err(|error| match error.classify() {
             Category::Data => match place.path().to_string() {
                 root if root == "." => Error::invalid(error.to_string()),
@@ -147,11 +161,31 @@ pub fn parse(text: &str) -> Result<Settings> {
             },
             _ => Error::invalid(format!("not valid JSON: {}", in_words(&error))),
         })?;
-    if !unknown.is_empty() {
-        unknown.sort();
-        return Err(Error::invalid(refused(&unknown)));
+    unknown.sort();
+    let proxies = match unknown.iter().any(|key| key == "proxies") {
+        true => proxies(text, &mut unknown)?,
+        false => ProxiesJson::default(),
+    };
+    settings.http_proxy = proxies.http_proxy.or(settings.http_proxy);
+    settings.https_proxy = proxies.https_proxy.or(settings.https_proxy);
+    settings.no_proxy = proxies.no_proxy.or(settings.no_proxy);
+    let (ignored, unknown): (Vec<_>, Vec<_>) =
+        unknown.into_iter().filter(|key| key != "proxies").partition(|key| OF_DOCKERD.contains(&key.as_str()));
+    match unknown.is_empty() {
+        true => Ok(Contents { settings, ignored }),
+        false => Err(Error::invalid(refused(&unknown))),
     }
-    Ok(settings)
+}
+
+/// dockerd's object `proxies`; what it does not know in it is added to the unknown keys.
+fn proxies(text: &str, unknown: &mut Vec<String>) -> Result<ProxiesJson> {
+    let whole: serde_json::Value =
+        serde_json::from_str(text).map_err(|cause| Error::invalid("not valid JSON").with_cause(cause))?;
+    if whole["proxies"].is_null() {
+        return Ok(ProxiesJson::default());
+    }
+    serde_ignored::deserialize(&whole["proxies"], |key| unknown.push(format!("proxies.{key}")))
+        .map_err(|error| Error::invalid(format!("key \"proxies\": {}", in_words(&error))))
 }
 
 /// What serde says, in JSON's words, with what to write where that is plain.
@@ -162,11 +196,7 @@ fn in_words(error: &serde_json::Error) -> String {
 
 /// Which keys are unknown, and which there are.
 fn refused(unknown: &[String]) -> String {
-    let shown = |key: &String| match OF_DOCKERD.contains(&key.as_str()) {
-        true => format!("{key:?} (dockerd has it, Loadline does not: remove it)"),
-        false => format!("{key:?}"),
-    };
-    let unknown: Vec<String> = unknown.iter().map(shown).collect();
+    let unknown: Vec<String> = unknown.iter().map(|key| format!("{key:?}")).collect();
     let keys: Vec<String> = Settings::keys().collect();
     format!("unknown key: {}. The keys are {}", unknown.join(", "), keys.join(", "))
 }
@@ -184,6 +214,8 @@ mod tests {
         let file = parse(
             r#"{"hosts": ["unix:///run/a.sock"], "data-root": "/data", "log-level": "warn", "debug": true, "group": "staff",
                 "insecure-registries": ["10.0.0.0/8"], "registry-mirrors": ["https://mirror.example"],
+                "registry-token-services": ["a.example=b.example"], "proxies": {"http-proxy": "http://p", "https-proxy":
+                "http://q", "no-proxy": "c.example"}, "max-download-attempts": 3, "mtu": 1400, "bip": "", "log-opts": {"max-size": "1m"},
                 "registry-certs-dir": "/certs", "max-concurrent-downloads": 7, "max-concurrent-uploads": 2, "max-packed-blob-size": 0,
                 "pinned-images": ["registry.k8s.io/pause:*"], "pull-attestations": "all",
                 "verify-rules": "/rules.yaml"}"#,
@@ -197,29 +229,36 @@ mod tests {
             group: Some("staff".into()),
             insecure_registries: Some(vec!["10.0.0.0/8".into()]),
             registry_mirrors: Some(vec!["https://mirror.example".parse().unwrap()]),
+            registry_token_services: Some(vec!["a.example=b.example".into()]),
             registry_certs_dir: Some("/certs".into()),
+            http_proxy: Some("http://p".parse().unwrap()),
+            https_proxy: Some("http://q".parse().unwrap()),
+            no_proxy: Some("c.example".into()),
             max_concurrent_downloads: Some(7),
             max_concurrent_uploads: Some(2),
             pinned_images: Some(vec!["registry.k8s.io/pause:*".into()]),
             max_packed_blob_size: Some(0),
+            max_download_attempts: Some(3),
             pull_attestations: Some("all".into()),
             verify_rules: Some("/rules.yaml".into()),
         };
-        assert_eq!(file, expected);
+        assert_eq!(file, Contents { settings: expected, ignored: vec!["bip".into(), "log-opts".into(), "mtu".into()] });
     }
 
     #[test]
     fn an_empty_file_and_a_null_say_nothing() {
         for text in ["", " \n", "{}", "\u{feff}{}", r#"{"hosts": null}"#] {
-            assert_eq!(parse(text).unwrap(), Settings::default(), "{text:?}");
+            assert_eq!(parse(text).unwrap(), Contents::default(), "{text:?}");
         }
     }
 
     #[test]
     fn unknown_keys_are_named_and_those_that_exist_are_listed() {
-        let error = parse(r#"{"debug": true, "storage-driver": "overlay2", "colour": 1}"#).unwrap_err();
+        let error =
+            parse(r#"{"debug": true, "storage-driver": "overlay2", "colour": 1, "proxies": {"ftp-proxy": ""}}"#)
+                .unwrap_err();
         let (unknown, keys) = error.public().split_once(". The keys are ").unwrap();
-        let expected = r#"unknown key: "colour", "storage-driver" (dockerd has it, Loadline does not: remove it)"#;
+        let expected = r#"unknown key: "colour", "proxies.ftp-proxy""#;
         assert_eq!(unknown, expected);
         assert!(keys.starts_with("hosts, data-root, ") && keys.ends_with("verify-rules"), "{keys}");
         assert!(OF_DOCKERD.iter().all(|key| Settings::keys().all(|own| own != *key)));
@@ -236,6 +275,7 @@ mod tests {
             (r#"{"max-concurrent-downloads": -1}"#, r#"key "max-concurrent-downloads""#),
             ("{\n \"debug\": \"yes\"\n}", "at line 2 column"),
             (r#"{"debug": "yes"}"#, r#"key "debug""#),
+            (r#"{"proxies": "http://p"}"#, r#"key "proxies""#),
             (r#"{"debug": true, "debug": false}"#, "duplicate field `debug`"),
             (
                 r#"{"debug": true,}"#,

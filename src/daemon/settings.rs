@@ -73,12 +73,29 @@ settings! {
 
         /// Mirror of Docker Hub to try first: an http or https URL; repeatable
         #[arg(long = "registry-mirror", value_name = "URL")]
-        pub registry_mirrors: Option<Vec<MirrorUrl>>,
+        pub registry_mirrors: Option<Vec<GivenUrl>>,
+
+        /// Token service of another domain that may have a registry's credentials; repeatable
+        #[arg(long = "registry-token-service", value_name = "REGISTRY=HOST")]
+        pub registry_token_services: Option<Vec<String>>,
 
         /// Directory of per-registry certificates: *.crt, and *.cert with *.key, in DIR/HOST or DIR/HOST:PORT
         /// [default: /etc/docker/certs.d]
         #[arg(long, value_name = "DIR")]
         pub registry_certs_dir: Option<PathBuf>,
+
+        /// Proxy for registries with http URLs [default: $HTTP_PROXY]
+        #[arg(long, value_name = "URL")]
+        pub http_proxy: Option<GivenUrl>,
+
+        /// Proxy for registries with https URLs [default: $HTTPS_PROXY]
+        #[arg(long, value_name = "URL")]
+        pub https_proxy: Option<GivenUrl>,
+
+        /// Hosts to reach without a proxy: names, .DOMAIN, addresses, each with an optional port, or CIDRs, separated by
+        /// commas [default: $NO_PROXY]
+        #[arg(long, value_name = "LIST")]
+        pub no_proxy: Option<String>,
 
         /// Maximum concurrent blob downloads, across all pulls [default: 3]
         #[arg(long, value_name = "N")]
@@ -92,6 +109,9 @@ settings! {
         /// repeatable
         #[arg(long = "pinned-image", value_name = "PATTERN")]
         pub pinned_images: Option<Vec<String>>,
+        /// Maximum attempts of a request to a registry [default: 5]
+        #[arg(long, value_name = "N")]
+        pub max_download_attempts: Option<u32>,
 
         /// Largest blob, in bytes, that is kept in a file with others, at most 65536; 0 gives each blob a file of its own
         /// [default: 16384]
@@ -108,19 +128,19 @@ settings! {
     }
 }
 
-/// A mirror's URL as it was given. Someone may have written a password into it, so `Debug` does not show it.
+/// A URL as it was given. Someone may have written a password into it, so `Debug` does not show it.
 #[derive(Clone, Deserialize, PartialEq)]
 #[serde(transparent)]
-pub struct MirrorUrl(String);
+pub struct GivenUrl(String);
 
-impl MirrorUrl {
+impl GivenUrl {
     /// The text, which may hold a password.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl FromStr for MirrorUrl {
+impl FromStr for GivenUrl {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -128,7 +148,7 @@ impl FromStr for MirrorUrl {
     }
 }
 
-impl fmt::Debug for MirrorUrl {
+impl fmt::Debug for GivenUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }

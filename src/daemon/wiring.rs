@@ -18,9 +18,11 @@ use crate::engine::{Engine, RulesAdmission, Settings};
 pub async fn open_engine(config: &Config) -> Result<Engine> {
     let mut settings = Settings::new(&config.data_root);
     settings.registry.insecure.clone_from(&config.insecure_registries);
+    settings.registry.token_services.clone_from(&config.registry_token_services);
     settings.registry.mirrors.clone_from(&config.registry_mirrors);
     settings.registry.certs_dir.clone_from(&config.registry_certs_dir);
     settings.registry.proxies = config.proxies.clone();
+    settings.registry.timeouts.repetitions = config.max_download_attempts.get() - 1;
     settings.max_concurrent_downloads = config.max_concurrent_downloads.get() as usize;
     settings.max_concurrent_uploads = config.max_concurrent_uploads.get() as usize;
     settings.max_packed_blob_size = config.max_packed_blob_size;
@@ -46,6 +48,7 @@ pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
         insecure_registries: config.insecure_registries.iter().map(ToString::to_string).collect(),
         registry_mirrors: config.registry_mirrors.clone(),
         data_root: config.data_root.clone(),
+        proxies: config.proxies.clone(),
         debug: config.log_level == LogLevel::Debug,
     };
     let rest = docker::router(docker::App { engine: engine.clone(), settings: Arc::new(settings) });

@@ -38,6 +38,8 @@ pub enum Kind {
     NotImplemented,
     /// No room: disk, memory budget or a limit on sizes.
     ResourceExhausted,
+    /// A server that the daemon asked wants fewer requests; later it may work.
+    TooManyRequests,
     /// A peer or the daemon cannot serve this now; trying again may work.
     Unavailable,
     /// The caller went away.

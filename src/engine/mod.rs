@@ -40,7 +40,7 @@ mod tag;
 mod uploads;
 
 pub use crate::policy::rules::Rules;
-pub use crate::registry::{Credential, InsecureRegistry, Proxies};
+pub use crate::registry::{Credential, InsecureRegistry, Proxies, TokenService};
 pub use crate::store::local::{LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE};
 pub use admission::{RulesAdmission, Verify};
 pub use attestations::AttestationQuery;

@@ -96,11 +96,12 @@ fn redirect(response: &Response) -> Option<Result<Url, String>> {
 }
 
 async fn get(net: &Net, url: &Url) -> Result<Response> {
+    let port = url.port_or_known_default().unwrap_or_default();
     let builder = reqwest::Client::builder()
         .user_agent(net.user_agent)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(net.timeouts.connect);
-    let builder = proxied(builder, &net.proxies_to(url.host_str().unwrap_or_default()))?;
+    let builder = proxied(builder, &net.proxies_to(url.host_str().unwrap_or_default(), port))?;
     let client = tokio::task::spawn_blocking(move || builder.build()).await;
     let client = client
         .map_err(|cause| Error::internal("preparing a connection", cause))?

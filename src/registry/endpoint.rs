@@ -14,8 +14,10 @@ use tokio::time::Instant;
 
 use super::auth::Auth;
 use super::credential::Login;
+use super::hosts;
 use super::oci;
 use super::policy::{same_origin, shown};
+use super::refusal::passes;
 use super::transport::{ExchangeError, Net, Outbound, Outgoing};
 use crate::domain::error::{Error, Kind, Result};
 
@@ -54,9 +56,13 @@ pub(super) struct Call<'a> {
     /// What it needs the right to, in the token protocol's words.
     pub scopes: &'a [String],
     pub headers: HeaderMap,
+    /// Headers that are for the registry only, and not for where it sends the request on to.
+    pub own_headers: HeaderMap,
     pub body: Option<&'a Outbound<'a>>,
     /// Whether it may be sent again after a failure.
     pub repeat: bool,
+    /// Whether a refusal is met with a token. Without, it is only to be read.
+    pub challenge: bool,
 }
 
 /// What a request is for.
@@ -71,8 +77,8 @@ pub(super) enum Target<'a> {
 impl<'a> Call<'a> {
     /// A request without headers and body that may be repeated.
     pub fn new(method: Method, path: &'a str, scopes: &'a [String]) -> Self {
-        let (target, headers) = (Target::Path(path), HeaderMap::new());
-        Self { method, target, scopes, headers, body: None, repeat: true }
+        let (target, headers, own_headers) = (Target::Path(path), HeaderMap::new(), HeaderMap::new());
+        Self { method, target, scopes, headers, own_headers, body: None, repeat: true, challenge: true }
     }
 
     /// The same with a header.
@@ -86,7 +92,7 @@ impl Endpoint {
     /// A registry or, with `mirror`, a place that answers for it and gets no credential.
     pub fn new(net: Arc<Net>, url: Url, mirror: bool, credential: Login) -> Self {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(80));
-        let plain_allowed = !mirror && net.policy.allows_plain(host, port);
+        let plain_allowed = !mirror && net.naming.policy.allows_plain(host, port);
         let scheme = match (plain_allowed, url.scheme()) {
             (true, _) => UNKNOWN,
             (false, "http") => HTTP,
@@ -97,7 +103,7 @@ impl Endpoint {
         // Both are possible for URLs of https and http.
         let _ = plain.set_scheme("http");
         let _ = plain.set_port(port);
-        let auth = Auth::new(if mirror { Login::Anonymous } else { credential });
+        let auth = Auth::new(hosts::shown_host(&url), if mirror { Login::Anonymous } else { credential });
         Self {
             net,
             auth,
@@ -113,8 +119,7 @@ impl Endpoint {
 
     /// Its host, with the port where that is not the usual one.
     pub fn host(&self) -> String {
-        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", self.url.host_str().unwrap_or_default())
+        hosts::shown_host(&self.url)
     }
 
     /// Whether it is asked without a credential.
@@ -140,7 +145,7 @@ impl Endpoint {
                 authorities_pem: tls.authorities_pem,
                 user_agent: self.net.user_agent,
                 timeouts: self.net.timeouts,
-                proxies: self.net.proxies_to(url.host_str().unwrap_or_default()),
+                proxies: self.net.proxies_to(url.host_str().unwrap_or_default(), port),
             };
             let made = tokio::task::spawn_blocking(move || oci::Client::new(options)).await;
             made.map_err(|cause| Error::internal("preparing a registry client", cause))?.map(Some)
@@ -165,7 +170,7 @@ impl Endpoint {
         let mut first = None;
         for (url, known) in [(&self.url, HTTPS), (&self.plain, HTTP)] {
             let Ok(ping) = url.join("v2/") else { continue };
-            let request = Outgoing { method: Method::GET, url: ping, headers: HeaderMap::new(), body: None };
+            let request = Outgoing::new(Method::GET, ping);
             match self.net.exchange(&request, None).await {
                 Ok(_) | Err(ExchangeError::Refused(_)) => {
                     self.scheme.store(known, Ordering::Relaxed);
@@ -226,19 +231,26 @@ impl Endpoint {
                 joined.map_err(|cause| ExchangeError::Refused(Error::internal("making a URL", cause)))?
             }
             Target::Url(url) => {
-                self.net.policy.may_visit(&home, url).map_err(|why| self.astray(why))?;
+                self.net.naming.may_visit(&home, url).map_err(|why| self.astray(why))?;
                 url.clone()
             }
         };
         let own = same_origin(&home, &url);
-        let request = Outgoing { method: call.method.clone(), url, headers: call.headers.clone(), body: call.body };
+        let mut request = Outgoing::new(call.method.clone(), url);
+        request.headers = call.headers.clone();
+        request.body = call.body;
+        if own {
+            request.own_headers = call.own_headers.clone();
+        }
         let mut authorization = if own { self.auth.ready(&self.net, call.scopes).await? } else { None };
         // Once for what is at hand, once for a token that had run out, once for the scheme that the registry names then.
         for _ in 0..2 {
             let response = self.net.exchange(&request, authorization.as_ref()).await?;
-            let asked = response.status() == StatusCode::UNAUTHORIZED && own && same_origin(&home, response.url());
-            if !asked {
+            if response.status() != StatusCode::UNAUTHORIZED || !call.challenge {
                 return Ok(response);
+            }
+            if !own || !same_origin(&home, response.url()) {
+                return self.elsewhere(call, &home, response).await;
             }
             let tried = authorization.as_ref();
             match self.auth.challenged(&self.net, &home, &response, call.scopes, tried).await? {
@@ -249,25 +261,37 @@ impl Endpoint {
         self.net.exchange(&request, authorization.as_ref()).await
     }
 
+    /// Asks a registry that this one has sent a request on to, and that wants a token of its own, as anyone may ask it.
+    async fn elsewhere(&self, call: &Call<'_>, home: &Url, refused: Response) -> Result<Response, ExchangeError> {
+        if !matches!(call.method, Method::GET | Method::HEAD) || same_origin(home, refused.url()) {
+            return Ok(refused);
+        }
+        let Some(token) = self.auth.as_stranger(&self.net, home, &refused).await? else { return Ok(refused) };
+        let mut request = Outgoing::new(call.method.clone(), refused.url().clone());
+        request.headers = call.headers.clone();
+        self.net.exchange(&request, Some(&token)).await
+    }
+
     /// A URL that the registry names, against the URL where it did so.
     ///
     /// # Errors
     /// `PermissionDenied` where the daemon must not go there.
     pub fn named_url(&self, at: &Url, location: &str) -> Result<Url> {
-        let url = at.join(location).map_err(|_| self.astray("something that is no URL".to_owned()));
-        let url = url.map_err(Error::from)?;
-        self.net.policy.may_visit(at, &url).map_err(|why| Error::from(self.astray(why)))?;
-        Ok(url)
+        self.net.naming.place(at, at, location).map_err(|why| self.astray(why).into())
+    }
+
+    /// The next page of a list that was read at `at`.
+    ///
+    /// # Errors
+    /// As [`Endpoint::named_url`].
+    pub fn next_page(&self, at: &Url, link: &str) -> Result<Url> {
+        let base = if at.scheme() == "http" { &self.plain } else { &self.url };
+        self.net.naming.next_page(base, at, link).map_err(|why| self.astray(why).into())
     }
 
     fn astray(&self, why: String) -> ExchangeError {
         ExchangeError::Refused(Error::new(Kind::PermissionDenied, format!("{} points to {why}", shown(&self.url))))
     }
-}
-
-/// Whether an answer is one that may be another the next time.
-fn passes(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// How long the server wants to be left alone: seconds, or until a date.

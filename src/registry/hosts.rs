@@ -48,16 +48,24 @@ pub(super) fn same_registry(a: &Url, b: &Url) -> bool {
     same_origin(a, b) || (is_hub(a) && is_hub(b))
 }
 
+/// A URL's host, with the port where that is not the usual one.
+pub(super) fn shown_host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
 fn is_hub(url: &Url) -> bool {
     url.port().is_none() && url.host_str().is_some_and(|host| HUB_HOSTS.contains(&host))
 }
 
-/// A mirror's URL, ending with a slash.
+/// A mirror's URL, ending with a slash and without the `/v2` that requests begin with.
 ///
 /// # Errors
 /// `InvalidArgument` where it is no http or https URL of a host, or holds a user, query or fragment.
 pub(super) fn mirror(text: &str) -> Result<Url> {
-    let url = Url::parse(&format!("{}/", text.trim_end_matches('/'))).ok().filter(|url| {
+    let bare = text.trim_end_matches('/');
+    let bare = bare.strip_suffix("/v2").unwrap_or(bare).trim_end_matches('/');
+    let url = Url::parse(&format!("{bare}/")).ok().filter(|url| {
         let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         plain && url.password().is_none() && matches!(url.scheme(), "http" | "https") && url.host_str().is_some()
     });
@@ -80,6 +88,22 @@ mod tests {
         }
         for domain in ["", "a b", "user@host", "host/path", "host?x", "host:99999"] {
             assert!(url_of(domain).is_err(), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_may_end_with_the_path_of_the_protocol() {
+        for (text, url) in [
+            ("https://m.example", "https://m.example/"),
+            ("https://m.example/v2", "https://m.example/"),
+            ("https://m.example/v2/", "https://m.example/"),
+            ("http://m.example:5000/proxy/v2", "http://m.example:5000/proxy/"),
+            ("https://m.example/xv2", "https://m.example/xv2/"),
+        ] {
+            assert_eq!(mirror(text).unwrap().as_str(), url);
+        }
+        for text in ["https://u@m.example", "ftp://m.example", "m.example", "https://m.example/?x", "v2", "/v2"] {
+            assert!(mirror(text).is_err(), "{text}");
         }
     }
 

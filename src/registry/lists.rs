@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
 use http::{Method, StatusCode};
-use reqwest::{Response, Url};
+use reqwest::Response;
 use serde::Deserialize;
 
 use super::endpoint::{Call, Endpoint, Target};
 use super::manifests::content_type;
-use super::policy::same_origin;
 use super::refusal::{self, Operation};
 use super::repository::Repository;
 use crate::domain::error::{Error, Kind, Result};
@@ -45,7 +44,7 @@ impl Repository {
         let mut pages = Pages::new(Target::Path(&first));
         while let Some(response) = pages.next(self, endpoint, None).await? {
             if !response.status().is_success() {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Operation::Tags).await);
+                return Err(refusal::error(endpoint, response, &self.familiar(), Operation::Tags).await);
             }
             let body = pages.body(endpoint, response).await?;
             let page: Page = object(&body).map_err(|cause| unreadable(endpoint, "tags").with_cause(cause))?;
@@ -82,7 +81,7 @@ impl Repository {
                 return self.tagged_referrers(endpoint, subject).await;
             }
             if !status.is_success() {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), Operation::Referrers).await);
+                return Err(refusal::error(endpoint, response, &self.familiar(), Operation::Referrers).await);
             }
             let body = pages.body(endpoint, response).await?;
             found.add(&body, &MediaType::OCI_INDEX).map_err(|error| error.context(self.familiar()))?;
@@ -95,9 +94,8 @@ impl Repository {
 
     /// The referrers that an index lists under the tag made from the subject's digest.
     async fn tagged_referrers(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let tag = subject.to_string().replacen(':', "-", 1);
-        let tag = tag.get(..MAX_TAG).unwrap_or(&tag);
-        let (media_type, bytes) = match self.fetch(endpoint, tag, None, None, Operation::Referrers).await {
+        let tag = referrers_tag(subject);
+        let (media_type, bytes) = match self.fetch(endpoint, &tag, None, None, Operation::Referrers).await {
             Ok((media_type, bytes, _)) => (media_type, bytes),
             Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -109,6 +107,18 @@ impl Repository {
         }
         Ok(found.descriptors)
     }
+}
+
+/// The tag under which a registry without the referrers API has the list of what refers to a manifest: the algorithm and the
+/// hash, cut to 32 and to 64 characters (OCI distribution specification, "Referrers Tag Schema").
+pub fn referrers_tag(subject: &Digest) -> String {
+    let text = subject.to_string();
+    let (algorithm, hash) = text.split_once(':').unwrap_or((&text, ""));
+    let cut = |text: &str, most: usize| -> String {
+        let tag = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
+        text.chars().take(most).map(|letter| if tag(letter) { letter } else { '-' }).collect()
+    };
+    format!("{}-{}", cut(algorithm, 32), cut(hash, 64))
 }
 
 /// Referrers, each once.
@@ -159,23 +169,15 @@ impl<'a> Pages<'a> {
         endpoint.call(&call).await.map(Some)
     }
 
-    /// Reads a page and notes where the next one is: at the same origin, or nowhere.
+    /// Reads a page and notes where the next one is.
     async fn body(&mut self, endpoint: &Endpoint, response: Response) -> Result<Bytes> {
         let at = response.url().clone();
         if let Some(link) = next_link(response.headers()) {
-            let next = endpoint.named_url(&at, &link)?;
-            if !same_origin(&at, &next) {
-                let text = format!("{} continues a list on another host", endpoint.host());
-                return Err(Error::new(Kind::PermissionDenied, text));
-            }
-            self.next = Some(Target::Url(next)).filter(|_| !same_page(&at, &link));
+            let next = endpoint.next_page(&at, &link)?;
+            self.next = Some(next).filter(|next| *next != at).map(Target::Url);
         }
         endpoint.net.document(response, MAX_MANIFEST).await
     }
-}
-
-fn same_page(at: &Url, link: &str) -> bool {
-    at.join(link).is_ok_and(|next| next == *at)
 }
 
 /// The target of the `Link` with `rel="next"`.

@@ -1,6 +1,5 @@
 //! `docker login`: whether a registry accepts a credential.
 
-use http::header::HeaderMap;
 use http::{Method, StatusCode};
 
 use super::credential::Credential;
@@ -33,7 +32,7 @@ impl Registries {
         let net = &endpoint.net;
         let home = endpoint.base().await?;
         let url = home.join("v2/").map_err(|cause| Error::internal("making a URL", cause))?;
-        let request = Outgoing { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+        let request = Outgoing::new(Method::GET, url);
         let mut response = net.exchange(&request, None).await?;
         let mut identity_token = None;
         if response.status() == StatusCode::UNAUTHORIZED {

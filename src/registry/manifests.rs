@@ -46,7 +46,7 @@ impl Repository {
             self.try_each(|endpoint| self.resolve_at(endpoint, by, wanted, Operation::Resolve(&shown))).await;
         resolved.map_err(|error| match error.kind() {
             // A token service that gives nobody a token speaks of a password that was never sent.
-            Kind::Unauthenticated if self.origin().is_anonymous() => {
+            Kind::Unauthenticated if self.origin().is_anonymous() && !refusal::is_pull_denied(&error) => {
                 Error::new(Kind::Unauthenticated, refusal::pull_denied(&self.familiar())).with_cause(error)
             }
             _ => error,
@@ -84,7 +84,24 @@ impl Repository {
             }
             // It has been answered, and the answer has no body to take a text from.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
-                return Err(refusal::error(&endpoint.net, response, &self.familiar(), operation).await);
+                // An answer to HEAD has no body: what the registry says is asked for once, with nothing more to let it in.
+                let mut again = Call {
+                    method: Method::GET,
+                    headers: call.headers.clone(),
+                    ..Call::new(Method::GET, &path, self.scopes())
+                };
+                (again.repeat, again.challenge) = (false, false);
+                let response = match endpoint.call(&again).await {
+                    // Some registries let nobody ask by HEAD.
+                    Ok(said) if said.status().is_success() && response.status() != StatusCode::TOO_MANY_REQUESTS => {
+                        None
+                    }
+                    Ok(said) if !said.status().is_success() => Some(said),
+                    _ => Some(response),
+                };
+                if let Some(response) = response {
+                    return Err(refusal::error(endpoint, response, &self.familiar(), operation).await);
+                }
             }
             // Not every registry knows HEAD.
             _ => {}
@@ -105,7 +122,7 @@ impl Repository {
         let call = Call::new(Method::GET, &path, self.scopes()).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         let response = endpoint.call(&call).await?;
         if !response.status().is_success() {
-            return Err(refusal::error(&endpoint.net, response, &self.familiar(), operation).await);
+            return Err(refusal::error(endpoint, response, &self.familiar(), operation).await);
         }
         let said = content_type(response.headers());
         let header_digest = digest_header(response.headers());

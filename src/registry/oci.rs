@@ -33,7 +33,8 @@ use oci_client::{Reference, RegistryOperation};
 use crate::domain::Digest;
 use crate::domain::error::{Error, Result};
 
-use super::settings::{Proxies, Timeouts};
+use super::proxies::Proxies;
+use super::settings::Timeouts;
 
 /// A client for one registry and one credential.
 #[derive(Clone)]

@@ -82,7 +82,7 @@ impl Registries {
         let scopes = [SCOPE.to_owned()];
         let mut call = Call::new(Method::GET, "", &scopes);
         call.target = Target::Url(url);
-        call.headers = headers;
+        call.own_headers = headers;
         let response = endpoint.call(&call).await.map_err(unanswered)?;
         let status = response.status();
         if status != StatusCode::OK {
@@ -93,7 +93,7 @@ impl Registries {
                 StatusCode::NOT_FOUND => Error::not_found(format!("{text}; not every registry can be searched")),
                 StatusCode::UNAUTHORIZED => Error::new(Kind::Unauthenticated, text),
                 StatusCode::FORBIDDEN => Error::new(Kind::PermissionDenied, text),
-                StatusCode::TOO_MANY_REQUESTS => Error::new(Kind::ResourceExhausted, text),
+                StatusCode::TOO_MANY_REQUESTS => Error::new(Kind::TooManyRequests, text),
                 _ => Error::new(Kind::Unavailable, text),
             });
         }

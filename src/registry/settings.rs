@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::named::TokenService;
 use super::policy::InsecureRegistry;
+use super::proxies::Proxies;
 
 /// How registries are to be reached. Plain data.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Registries that may be reached without TLS, or with a certificate that does not check. Loopback always may.
     pub insecure: Vec<InsecureRegistry>,
+    /// Token services that may have a registry's credential although they are of another domain.
+    pub token_services: Vec<TokenService>,
     /// Mirrors of Docker Hub, first one first: http or https URLs.
     pub mirrors: Vec<String>,
     /// Where certificates of single registries are: `host[:port]/*.crt`, and `*.cert` with `*.key`.
@@ -26,6 +30,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             insecure: Vec::new(),
+            token_services: Vec::new(),
             mirrors: Vec::new(),
             certs_dir: "/etc/docker/certs.d".into(),
             user_agent: concat!("loadline/", env!("CARGO_PKG_VERSION")),
@@ -65,28 +70,5 @@ impl Default for Timeouts {
             longest_wait: Duration::from_secs(60),
             repetitions: 4,
         }
-    }
-}
-
-/// Proxies as the usual environment variables name them. The loopback is always reached directly.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proxies {
-    /// For `http` URLs.
-    pub http: Option<String>,
-    /// For `https` URLs.
-    pub https: Option<String>,
-    /// Hosts to be reached directly, separated by commas: names with their subdomains, addresses, CIDRs, or `*`.
-    pub none: Option<String>,
-}
-
-impl Proxies {
-    /// Takes `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or their names in lower case, from an environment.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let either = |name: &str| {
-            [name.to_owned(), name.to_lowercase()]
-                .iter()
-                .find_map(|name| variable(name).filter(|text| !text.is_empty()))
-        };
-        Self { http: either("HTTP_PROXY"), https: either("HTTPS_PROXY"), none: either("NO_PROXY") }
     }
 }

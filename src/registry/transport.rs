@@ -11,13 +11,16 @@ use parking_lot::Mutex;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use reqwest::{Body, Response, Url};
 use tokio::time::{Instant, timeout};
 
-use super::policy::{Policy, is_loopback, same_origin, shown};
-use super::settings::{Proxies, Settings, Timeouts};
+use super::encoding::Encoding;
+use super::named::Naming;
+use super::policy::{Policy, same_origin, shown};
+use super::proxies::Proxies;
+use super::settings::{Settings, Timeouts};
 use super::tls::Certificates;
 use crate::domain::error::{Error, Kind, Result};
 
@@ -36,7 +39,7 @@ pub type BlobStream = BoxStream<'static, Result<Bytes>>;
 
 /// The network as the settings allow it to be used.
 pub(super) struct Net {
-    pub policy: Policy,
+    pub naming: Naming,
     pub timeouts: Timeouts,
     pub user_agent: &'static str,
     proxies: Proxies,
@@ -49,7 +52,19 @@ pub(super) struct Outgoing<'a> {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
+    /// Headers that are for the URL's own origin only.
+    pub own_headers: HeaderMap,
     pub body: Option<&'a Outbound<'a>>,
+    /// Whether the body holds a secret, which is for the URL's own origin only.
+    pub body_is_secret: bool,
+}
+
+impl Outgoing<'_> {
+    /// A request without headers and body.
+    pub fn new(method: Method, url: Url) -> Self {
+        let (headers, own_headers) = (HeaderMap::new(), HeaderMap::new());
+        Self { method, url, headers, own_headers, body: None, body_is_secret: false }
+    }
 }
 
 /// Makes the body of a request.
@@ -106,7 +121,7 @@ impl Net {
             insecure.push(host.parse()?);
         }
         Ok(Self {
-            policy: Policy::new(insecure),
+            naming: Naming::new(Policy::new(insecure), settings.token_services),
             timeouts: settings.timeouts,
             user_agent: settings.user_agent,
             proxies: settings.proxies,
@@ -115,33 +130,52 @@ impl Net {
         })
     }
 
-    /// Sends a request and follows redirects, within the policy. `authorization` goes to the request's own origin, and
-    /// never again after a redirect has left it.
+    /// Sends a request and follows redirects, as far as a registry may name them. `authorization`, the request's own headers
+    /// and a secret body go to the request's own origin, and never again after a redirect has left it.
     pub async fn exchange(
         &self,
         request: &Outgoing<'_>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, ExchangeError> {
-        let home = &request.url;
+        self.follow(&request.url, request, authorization).await
+    }
+
+    /// Sends a request without a credential to where a registry at `home` has said that something is.
+    pub async fn exchange_from(&self, home: &Url, request: &Outgoing<'_>) -> Result<Response, ExchangeError> {
+        self.follow(home, request, None).await
+    }
+
+    /// Sends a request; what it may be sent on to depends on `home`, and what goes along on the request's own origin.
+    async fn follow(
+        &self,
+        home: &Url,
+        request: &Outgoing<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, ExchangeError> {
         let (mut method, mut url, mut carry) = (request.method.clone(), request.url.clone(), true);
         for _ in 0..=MAX_REDIRECTS {
             let mut headers = request.headers.clone();
-            if let Some(authorization) = authorization.filter(|_| carry) {
-                headers.insert(AUTHORIZATION, authorization.clone());
+            if carry {
+                headers.extend(request.own_headers.clone());
+                if let Some(authorization) = authorization {
+                    headers.insert(AUTHORIZATION, authorization.clone());
+                }
             }
             let body = request.body.filter(|_| method == request.method);
             let response = self.send(&method, &url, headers, body).await?;
-            let Some(next) = redirect(&method, &response) else { return Ok(response) };
+            let Some(location) = redirect(&method, &response) else { return Ok(response) };
             let refused = |why: String| {
                 let text = format!("{} redirects to {why}", shown(home));
                 ExchangeError::Refused(Error::new(Kind::PermissionDenied, text))
             };
-            let next = next.map_err(refused)?;
-            self.policy.may_visit(home, &next).map_err(refused)?;
+            let next = self.naming.place(home, &url, location).map_err(refused)?;
             if response.status() == StatusCode::SEE_OTHER && method != Method::HEAD {
                 method = Method::GET;
             }
-            carry &= same_origin(home, &next);
+            carry &= same_origin(&request.url, &next);
+            if request.body_is_secret && body.is_some() && method == request.method && !carry {
+                return Err(refused(format!("{}, and a credential is not sent there", shown(&next))));
+            }
             url = next;
         }
         let text = format!("{} redirects more than {MAX_REDIRECTS} times", shown(home));
@@ -197,12 +231,12 @@ impl Net {
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .pool_idle_timeout(Duration::from_secs(30))
-            .tls_danger_accept_invalid_certs(self.policy.allows_plain(host, port))
+            .tls_danger_accept_invalid_certs(self.naming.policy.allows_plain(host, port))
             .tls_certs_merge(tls.authorities);
         if let Some(identity) = tls.identity {
             builder = builder.identity(identity);
         }
-        builder = proxied(builder, &self.proxies_to(host))?;
+        builder = proxied(builder, &self.proxies_to(host, port))?;
         let building = tokio::task::spawn_blocking(move || builder.build()).await;
         let client = building
             .map_err(|cause| Error::internal("preparing a connection", cause))?
@@ -222,16 +256,16 @@ impl Net {
         &self.certificates
     }
 
-    /// The proxies on the way to a host: none to this machine.
-    pub fn proxies_to(&self, host: &str) -> Proxies {
-        if is_loopback(host) { Proxies::default() } else { self.proxies.clone() }
+    /// The proxies on the way to a host.
+    pub fn proxies_to(&self, host: &str, port: u16) -> Proxies {
+        self.proxies.to(host, port)
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<(String, u16), (reqwest::Client, Instant)>> {
         self.clients.lock()
     }
 
-    /// Reads a document that must not be larger than `limit`, undoing a transfer in gzip.
+    /// Reads a document that must not be larger than `limit`, without the encoding that it was sent in.
     ///
     /// # Errors
     /// `ResourceExhausted` where it is larger, `Unavailable` where it does not come to its end.
@@ -242,7 +276,8 @@ impl Net {
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let encoding = response.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+        let encoding = Encoding::of(response.headers())
+            .map_err(|other| Error::new(Kind::DataLoss, format!("{url}: the answer is encoded as {other:?}")))?;
         let mut read = BytesMut::new();
         let mut body = self.body(response);
         while let Some(chunk) = body.next().await {
@@ -251,21 +286,11 @@ impl Net {
                 return Err(too_large());
             }
         }
-        match encoding.as_deref() {
-            None | Some(b"" | b"identity") => Ok(read.freeze()),
-            Some(b"gzip" | b"x-gzip") => {
-                let mut plain = Vec::new();
-                let mut decoder = std::io::Read::take(flate2::read::MultiGzDecoder::new(&read[..]), limit + 1);
-                std::io::Read::read_to_end(&mut decoder, &mut plain).map_err(|cause| {
-                    Error::new(Kind::DataLoss, format!("{url}: the answer is not the gzip it says")).with_cause(cause)
-                })?;
-                if plain.len() as u64 > limit { Err(too_large()) } else { Ok(plain.into()) }
-            }
-            Some(other) => {
-                let other = String::from_utf8_lossy(other).chars().take(40).collect::<String>();
-                Err(Error::new(Kind::DataLoss, format!("{url}: the answer is encoded as {other:?}")))
-            }
-        }
+        let Some(encoding) = encoding else { return Ok(read.freeze()) };
+        let plain = encoding.decode(&read, limit).map_err(|cause| {
+            Error::new(Kind::DataLoss, format!("{url}: the answer is not encoded as it says")).with_cause(cause)
+        })?;
+        if plain.len() as u64 > limit { Err(too_large()) } else { Ok(plain.into()) }
     }
 
     /// The body of an answer as it arrives; it fails where too little arrives for too long. The wait is for the network
@@ -324,16 +349,15 @@ impl Pace {
 }
 
 /// Where an answer sends the request on to; `None` where it does not, or where the request must not be sent on.
-fn redirect(method: &Method, response: &Response) -> Option<Result<Url, String>> {
+fn redirect<'a>(method: &Method, response: &'a Response) -> Option<&'a str> {
     let readable = matches!(*method, Method::GET | Method::HEAD);
     match response.status() {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER if readable => {}
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {}
         _ => return None,
     }
-    let location = response.headers().get(LOCATION)?;
-    let target = location.to_str().ok().and_then(|location| response.url().join(location).ok());
-    Some(target.ok_or_else(|| "something that is no URL".to_owned()))
+    // What is no text is no URL, and is refused as such.
+    Some(response.headers().get(LOCATION)?.to_str().unwrap_or("http://"))
 }
 
 pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error) -> ExchangeError {
@@ -355,16 +379,15 @@ pub(super) fn unreachable_host(method: &Method, url: &Url, cause: reqwest::Error
 
 pub(super) fn proxied(builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder> {
     let mut builder = builder.no_proxy();
-    let none = || proxies.none.as_deref().and_then(reqwest::NoProxy::from_string);
     // The text is not repeated: a proxy's URL may hold a password.
     let refused = |scheme: &str| Error::invalid(format!("the proxy for {scheme} is no URL"));
     if let Some(proxy) = &proxies.http {
         let proxy = reqwest::Proxy::http(proxy).map_err(|_| refused("http"))?;
-        builder = builder.proxy(proxy.no_proxy(none()));
+        builder = builder.proxy(proxy);
     }
     if let Some(proxy) = &proxies.https {
         let proxy = reqwest::Proxy::https(proxy).map_err(|_| refused("https"))?;
-        builder = builder.proxy(proxy.no_proxy(none()));
+        builder = builder.proxy(proxy);
     }
     Ok(builder)
 }

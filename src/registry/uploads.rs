@@ -278,7 +278,7 @@ impl Repository {
     }
 
     async fn refused(&self, endpoint: &Endpoint, response: Response, operation: Operation<'_>) -> Error {
-        refusal::error(&endpoint.net, response, &self.familiar(), operation).await
+        refusal::error(endpoint, response, &self.familiar(), operation).await
     }
 }
 

@@ -129,9 +129,15 @@ async fn lists_without_end_do_end() {
     registry.faults().next_page = Some("/v2/a/tags/list?last=0".to_owned());
     // The same page again is the last.
     assert_eq!(repository.tags().await.unwrap(), ["1"]);
-    registry.faults().next_page = Some("https://evil.example/v2/a/tags/list".to_owned());
-    fails(repository.tags().await, Kind::PermissionDenied, "another host");
-    fails(repository.referrers(&image.digest).await, Kind::PermissionDenied, "another host");
+    // Whoever it is said to be at, it is the registry that is asked.
+    let evil = Registry::start();
+    registry.faults().next_page = Some(format!("{}/v2/a/tags/list", evil.url()));
+    assert_eq!(repository.tags().await.unwrap(), ["1"]);
+    registry.faults().next_page = Some(format!("{}/v2/a/referrers/{}", evil.url(), image.digest));
+    assert!(repository.referrers(&image.digest).await.unwrap().is_empty());
+    assert!(evil.seen().is_empty());
+    registry.faults().next_page = Some("ftp://127.0.0.1/v2/a/tags/list".to_owned());
+    fails(repository.tags().await, Kind::PermissionDenied, "neither http nor https");
 }
 
 #[tokio::test]

@@ -124,10 +124,56 @@ async fn too_many_requests_and_bursts_of_failures_pass() {
     // Longer than anyone waits: the answer is passed on at once.
     registry.faults().too_many = Some((1, Some("3600".to_owned())));
     let start = Instant::now();
-    fails(repository.resolve(&name).await, Kind::ResourceExhausted, "toomanyrequests");
+    fails(repository.resolve(&name).await, Kind::TooManyRequests, "toomanyrequests");
+    registry.faults().too_many = Some((9, Some("3600".to_owned())));
+    fails(repository.resolve(&name).await, Kind::TooManyRequests, "toomanyrequests: slow down");
+    registry.faults().too_many = None;
     assert!(start.elapsed() < Duration::from_secs(1));
     registry.faults().unavailable = 100;
     fails(repository.resolve(&name).await, Kind::Unavailable, "503");
+}
+
+#[tokio::test]
+async fn what_the_registry_says_is_told_whether_head_or_get_is_refused() {
+    let registry = Registry::start();
+    let image = registry.put_image("a", Some("1"), &[]);
+    let (repository, name) = (pulling(&registry.name("a")), registry.name("a:1"));
+    let body = |code: &str| json!({"errors": [{"code": code, "message": "because of that"}]}).to_string();
+    for (status, kind, said) in [
+        (401, Kind::Unauthenticated, "why: because of that"),
+        (403, Kind::PermissionDenied, "why: because of that"),
+        (429, Kind::TooManyRequests, "why: because of that"),
+        (400, Kind::Unavailable, "why: because of that"),
+        (500, Kind::Unavailable, "why: because of that"),
+    ] {
+        registry.faults().refuse = vec![("HEAD", status, body("WHY")), ("GET", status, body("WHY"))];
+        fails(repository.resolve(&name).await, kind, said);
+        registry.faults().refuse = vec![("GET", status, body("WHY"))];
+        fails(repository.manifest(&image.digest, None).await, kind, said);
+        // By HEAD alone.
+        registry.faults().refuse = vec![("HEAD", status, body("WHY"))];
+        match repository.resolve(&name).await {
+            Ok(resolved) => assert_eq!(resolved.descriptor.digest, image.digest),
+            Err(error) => assert_eq!((error.kind(), status), (Kind::TooManyRequests, 429)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn blobs_in_an_encoding_are_decoded() {
+    let registry = Registry::start();
+    let plain = b"layer".repeat(10_000);
+    let blob = registry.put_blob("a", &MediaType::OCI_LAYER, plain.clone());
+    let repository = pulling(&registry.name("a"));
+    for encoding in ["gzip", "x-gzip", "GZIP"] {
+        registry.faults().encode_blobs = Some(encoding);
+        for offset in [0, 7] {
+            assert!(read(&repository, &blob, offset).await.unwrap() == (0, plain.clone()), "{encoding}");
+        }
+    }
+    // It is not what it says.
+    registry.faults().encode_blobs = Some("zstd");
+    assert!(read(&repository, &blob, 0).await.is_err());
 }
 
 #[tokio::test]
@@ -170,6 +216,12 @@ async fn referrers_come_from_the_api_or_from_the_tag() {
     let tag = image.digest.to_string().replace(':', "-");
     registry.put_manifest("a", Some(&tag), &MediaType::OCI_INDEX, &index);
     assert_eq!(repository.referrers(&image.digest).await.unwrap(), expected);
+    let long: Digest = format!("sha512:{}", "0123456789abcdef".repeat(8)).parse().unwrap();
+    assert!(repository.referrers(&long).await.unwrap().is_empty());
+    let cut = format!("sha512-{}", "0123456789abcdef".repeat(4));
+    assert_eq!(registry.count("GET", &format!("/manifests/{cut}")), 1);
+    registry.put_manifest("a", Some(&cut), &MediaType::OCI_INDEX, &index);
+    assert_eq!(repository.referrers(&long).await.unwrap(), expected);
 }
 
 #[tokio::test]

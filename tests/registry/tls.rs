@@ -211,7 +211,7 @@ async fn redirects_do_not_leave_the_encrypted_wire_nor_reach_private_networks() 
     let blob = registry.put_blob("app", &MediaType::OCI_LAYER, "layer");
     for target in [
         stranger.url(),
-        "http://reg.test".to_owned(),
+        "http://reg.test:8080".to_owned(),
         "http://other.test".to_owned(),
         "https://10.0.0.1".to_owned(),
         "https://169.254.169.254".to_owned(),
@@ -221,6 +221,9 @@ async fn redirects_do_not_leave_the_encrypted_wire_nor_reach_private_networks() 
         registry.faults().redirect_blobs = Some(target.clone());
         fails(read(&repository, &blob, 0).await, Kind::PermissionDenied, "redirects to");
     }
+    // What it says of itself with http is asked by https.
+    registry.faults().redirect_blobs = Some("http://reg.test".to_owned());
+    assert_eq!(read(&repository, &blob, 0).await.unwrap().1, b"layer");
     assert!(stranger.seen().is_empty());
     assert!(proxy.seen().iter().all(|(line, _)| line.starts_with("CONNECT reg.test:443")), "{:?}", proxy.seen());
 }

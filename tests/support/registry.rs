@@ -45,6 +45,16 @@ pub struct Faults {
     pub realm: Option<String>,
     /// The body that the token service answers with.
     pub token_body: Option<String>,
+    /// The scope that challenges name.
+    pub scope: Option<String>,
+    /// The token service answers with such a redirect.
+    pub redirect_tokens: Option<(u16, String)>,
+    /// Everything is to be asked for at `URL/v2/REPOSITORY/…`, without a question for a token.
+    pub redirect_all: Option<(String, String)>,
+    /// Requests of a method get this status and body.
+    pub refuse: Vec<(&'static str, u16, String)>,
+    /// The `Content-Encoding` of blobs, which are in gzip then.
+    pub encode_blobs: Option<&'static str>,
     /// No token is ever good enough.
     pub always_401: bool,
     /// So many requests get 429, with `Retry-After` of so many seconds.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Proxies};
 
 /// What every handler is given.
 #[derive(Clone)]
@@ -19,4 +19,5 @@ pub struct Settings {
     pub registry_mirrors: Vec<String>,
     pub data_root: PathBuf,
     pub debug: bool,
+    pub proxies: Proxies,
 }

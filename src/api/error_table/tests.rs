@@ -22,6 +22,7 @@ fn all() -> impl Iterator<Item = Kind> {
         OutOfRange,
         NotImplemented,
         ResourceExhausted,
+        TooManyRequests,
         Unavailable,
         Cancelled,
         DataLoss,
@@ -41,6 +42,7 @@ fn is_the_clients(kind: Kind) -> bool {
         | Kind::Denied
         | Kind::Unauthenticated
         | Kind::OutOfRange
+        | Kind::TooManyRequests
         | Kind::Cancelled => true,
         Kind::NotImplemented | Kind::ResourceExhausted | Kind::Unavailable | Kind::DataLoss | Kind::Internal => false,
     }
@@ -58,8 +60,9 @@ fn a_clients_fault_is_never_a_server_error_and_ours_always_is() {
 
 #[test]
 fn each_failure_of_the_daemon_has_a_code_of_its_own() {
-    // Denied by a rule or by a registry: a client can do the same about both.
-    let several: Vec<Kind> = all().filter(|kind| *kind != Kind::Denied).collect();
+    // Denied by a rule or by a registry, no room here or at a registry: a client can do the same about both.
+    let shared = [Kind::Denied, Kind::TooManyRequests];
+    let several: Vec<Kind> = all().filter(|kind| !shared.contains(kind)).collect();
     let of = |kind: &Kind| several.iter().filter(|other| codes(**other).1 == codes(*kind).1).count();
     assert!(several.iter().all(|kind| of(kind) == 1), "{several:?}");
 }
@@ -68,10 +71,18 @@ fn each_failure_of_the_daemon_has_a_code_of_its_own() {
 fn only_what_a_registry_refuses_to_a_pull_is_hidden() {
     for kind in all() {
         assert_eq!(docker_status(kind, Origin::Daemon), codes(kind).0, "{kind:?}");
-        let remote = if kind == Kind::Unavailable { StatusCode::INTERNAL_SERVER_ERROR } else { codes(kind).0 };
+        let remote = match kind {
+            Kind::Unavailable | Kind::TooManyRequests | Kind::ResourceExhausted => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => codes(kind).0,
+        };
         assert_eq!(docker_status(kind, Origin::Remote), remote, "{kind:?}");
         let hidden = matches!(kind, Kind::PermissionDenied | Kind::Unauthenticated);
-        let pull = if hidden { StatusCode::NOT_FOUND } else { remote };
+        let pull = match kind {
+            _ if hidden => StatusCode::NOT_FOUND,
+            // The disk may be full.
+            Kind::ResourceExhausted => codes(kind).0,
+            _ => remote,
+        };
         assert_eq!(docker_status(kind, Origin::Pull), pull, "{kind:?}");
     }
 }

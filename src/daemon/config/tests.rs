@@ -141,9 +141,58 @@ fn insecure_registries_are_hosts_or_networks() {
     let words: Vec<&str> = good.iter().flat_map(|registry| ["--insecure-registry", registry]).collect();
     let read: Vec<String> = load(&words).unwrap().insecure_registries.iter().map(ToString::to_string).collect();
     assert_eq!(read, good);
-    for bad in ["http://a", "a/b", "10.0.0.0/33", "", "a b", "u:p@a", ":5000", "a:99999", "a:port"] {
+    for bad in ["a/b", "http://", "http://a/b", "10.0.0.0/33", "", "a b", "u:p@a", ":5000", "a:99999", "a:port"] {
         assert!(refusal(&["--insecure-registry", bad]).starts_with("invalid insecure registry"), "{bad}");
     }
+}
+
+#[test]
+fn a_scheme_before_an_insecure_registry_is_left_out_with_a_warning() {
+    let words = ["--insecure-registry", "http://reg.example:5000", "--insecure-registry", "HTTPS://10.0.0.0/8"];
+    let config = load(&words).unwrap();
+    let read: Vec<String> = config.insecure_registries.iter().map(ToString::to_string).collect();
+    assert_eq!(read, ["reg.example:5000", "10.0.0.0/8"]);
+    assert_eq!(config.warnings.len(), 2);
+    assert!(config.warnings[0].contains("without a scheme"), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_configuration_of_dockerd_starts_the_daemon_with_one_warning() {
+    let file = r#"{"storage-driver": "overlay2", "log-driver": "json-file", "bip": "10.9.0.1/24", "debug": false,
+        "insecure-registries": ["http://reg.example"], "exec-opts": [], "registry-mirrors": ["https://m.example/v2"]}"#;
+    let config = with_file(file, &[]).unwrap();
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.warnings[0].ends_with("are ignored: bip, exec-opts, log-driver, storage-driver"));
+}
+
+#[test]
+fn proxies_of_the_settings_go_before_those_of_the_environment() {
+    let proxies = |words: &[&str]| {
+        let of_environment =
+            Proxies { http: Some("http://e:1".into()), https: Some("http://e:2".into()), none: Some("e".into()) };
+        Config::load(&flags(words), &Environment { proxies: of_environment, ..root() }).map(|config| config.proxies)
+    };
+    let own = proxies(&["--http-proxy", "http://a:b@p:3128", "--no-proxy", "x,y"]).unwrap();
+    let expected =
+        Proxies { http: Some("http://a:b@p:3128".into()), https: Some("http://e:2".into()), none: Some("x,y".into()) };
+    assert_eq!(own, expected);
+    assert_eq!(proxies(&["--https-proxy", "p:3128"]).unwrap().https.as_deref(), Some("http://p:3128"));
+    let file = r#"{"proxies": {"http-proxy": "http://p", "no-proxy": "z"}}"#;
+    let config = with_file(file, &[]).unwrap();
+    assert_eq!((config.proxies.http.as_deref(), config.proxies.none.as_deref()), (Some("http://p"), Some("z")));
+    let both = with_file(file, &["--http-proxy", "http://u:secret@q"]).unwrap_err();
+    assert!(both.public().contains("http-proxy") && !both.public().contains("secret"), "{both}");
+    for bad in ["ftp://p", "http://", "http://u:secret@", "a b"] {
+        let error = refusal(&["--http-proxy", bad]);
+        assert!(error.starts_with("invalid http-proxy") && !error.contains("secret"), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn token_services_are_a_registry_and_a_host() {
+    let config = load(&["--registry-token-service", "reg.example=auth.cloud.test:8443"]).unwrap();
+    assert_eq!(config.registry_token_services[0].to_string(), "reg.example=auth.cloud.test:8443");
+    assert!(refusal(&["--registry-token-service", "reg.example"]).ends_with("write REGISTRY=HOST"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::upload::Uploader;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
 use crate::domain::{Descriptor, Digest, MediaType, Result};
 use crate::engine::leases::Lease;
+use crate::registry::referrers_tag;
 
 /// How many referrers go along with one image.
 const MAX_REFERRERS: usize = 1024;
@@ -92,9 +93,7 @@ impl Uploader {
         let manifests: Vec<Value> = listed.iter().map(|descriptor| json!(descriptor.json())).chain(new).collect();
         let media_type = MediaType::OCI_INDEX;
         let index = json!({"schemaVersion": 2, "mediaType": media_type.as_str(), "manifests": manifests});
-        let tag = subject.to_string().replacen(':', "-", 1);
-        let tag = tag.get(..128).unwrap_or(&tag);
-        self.repository.put_manifest(tag, &media_type, index.to_string().into()).await?;
+        self.repository.put_manifest(&referrers_tag(subject), &media_type, index.to_string().into()).await?;
         Ok(())
     }
 }

@@ -51,6 +51,14 @@ fn respond(shared: &Shared, parts: &Parts, body: Bytes) -> Response {
     if path == "/token" {
         return token(faults, &parts.method, &parts.headers, &query, &body);
     }
+    if let Some((base, repository)) = &faults.redirect_all {
+        let rest = path.splitn(5, '/').nth(4).unwrap_or_default();
+        let location = format!("{base}/v2/{repository}/{rest}");
+        return (StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response();
+    }
+    if let Some((_, status, body)) = faults.refuse.iter().find(|(method, ..)| *method == parts.method.as_str()) {
+        return (StatusCode::from_u16(*status).unwrap(), body.clone()).into_response();
+    }
     if let Some(digest) = path.strip_prefix("/cdn/") {
         let stored = shared.stored.lock();
         let blob = stored.blobs.iter().find(|((_, own), _)| own == digest).map(|(_, bytes)| bytes.clone());
@@ -151,7 +159,8 @@ fn refusal(faults: &mut Faults, shared: &Shared, headers: &HeaderMap) -> Option<
     (closed && !good).then(|| {
         let own = format!("{}/token", shared.own.lock());
         let realm = faults.realm.clone().unwrap_or(own);
-        unauthorized(&format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"ignored\""))
+        let scope = faults.scope.clone().unwrap_or_default();
+        unauthorized(&format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"{scope}\""))
     })
 }
 
@@ -162,6 +171,10 @@ fn token(
     query: &HashMap<String, String>,
     body: &[u8],
 ) -> Response {
+    if let Some((status, location)) = &faults.redirect_tokens {
+        let status = StatusCode::from_u16(*status).unwrap();
+        return (status, [("location", location.clone())]).into_response();
+    }
     if faults.endless_tokens {
         return Body::from_stream(endless()).into_response();
     }
@@ -237,6 +250,11 @@ fn manifest(
 fn blob_answer(faults: &Faults, headers: &HeaderMap, mut bytes: Bytes) -> Response {
     if faults.wrong_bytes {
         bytes = altered(&bytes);
+    }
+    if let Some(encoding) = faults.encode_blobs {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&bytes).unwrap();
+        return ([("content-encoding", encoding)], gzip.finish().unwrap()).into_response();
     }
     let total = bytes.len();
     let range = headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));

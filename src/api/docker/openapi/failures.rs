@@ -28,13 +28,9 @@ const FAILURES: [(&[&str], Origin, &[Kind]); 14] = [
     (
         &["ImageCreate", "ImageSearch", "DistributionInspect"],
         Origin::Remote,
-        &[InvalidArgument, NotFound, Unauthenticated, PermissionDenied, ResourceExhausted, Unavailable],
+        &[InvalidArgument, NotFound, Unauthenticated, PermissionDenied, Unavailable],
     ),
-    (
-        &["SystemAuth"],
-        Origin::Remote,
-        &[InvalidArgument, Unauthenticated, PermissionDenied, ResourceExhausted, Unavailable],
-    ),
+    (&["SystemAuth"], Origin::Remote, &[InvalidArgument, Unauthenticated, PermissionDenied, Unavailable]),
     (&["ImageCreate"], Origin::Pull, &[NotFound, Denied, ResourceExhausted, Unauthenticated, PermissionDenied]),
 ];
 
@@ -72,8 +68,8 @@ fn words(status: StatusCode, origin: Origin, kind: Kind) -> (&'static str, &'sta
         (_, ResourceExhausted) if origin == Origin::Daemon => {
             ("No space is left on the disk", "writing the metadata failed: no space left on device")
         }
-        (_, ResourceExhausted) if origin == Origin::Remote => (
-            "The registry limits the rate of requests, or its response is too large",
+        (StatusCode::INTERNAL_SERVER_ERROR, _) if origin != Origin::Daemon => (
+            "The daemon failed, or the registry cannot be reached or limits the rate of requests",
             "toomanyrequests: you have reached your pull rate limit",
         ),
         (StatusCode::INTERNAL_SERVER_ERROR, _) => ("The daemon failed", "the daemon failed to answer the request"),
@@ -88,7 +84,7 @@ fn words(status: StatusCode, origin: Origin, kind: Kind) -> (&'static str, &'sta
         (_, Unauthenticated) => ("The registry requires credentials", "unauthorized: authentication required"),
         (_, OutOfRange) => ("The range lies outside of the content", "the blob has no such range"),
         (_, ResourceExhausted) => (
-            "No space is left on the disk, the image exceeds a size limit, or the registry limits the rate of requests",
+            "No space is left on the disk, or the image exceeds a size limit",
             "writing a blob: no space left on device",
         ),
         (_, Unavailable) => (

@@ -23,9 +23,6 @@ pub struct Host {
     pub memory: u64,
     /// `1` or `2`.
     pub cgroup_version: &'static str,
-    pub http_proxy: String,
-    pub https_proxy: String,
-    pub no_proxy: String,
 }
 
 static HOST: LazyLock<Host> = LazyLock::new(Host::read);
@@ -53,9 +50,6 @@ impl Host {
             #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
             memory: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
             cgroup_version: if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "2" } else { "1" },
-            http_proxy: proxy("HTTP_PROXY"),
-            https_proxy: proxy("HTTPS_PROXY"),
-            no_proxy: environment("NO_PROXY"),
         }
     }
 }
@@ -80,14 +74,9 @@ fn field(text: &str, name: &str) -> Option<String> {
     Some(quoted('"').or_else(|| quoted('\'')).unwrap_or(value).replace('\\', ""))
 }
 
-/// An environment variable in capital or small letters; empty where it is not set.
-fn environment(name: &str) -> String {
-    std::env::var(name).or_else(|_| std::env::var(name.to_lowercase())).unwrap_or_default()
-}
-
-/// A proxy's address without the credentials that it may hold.
-fn proxy(name: &str) -> String {
-    without_credentials(&environment(name))
+/// A proxy's address without the credentials that it may hold; empty where there is none.
+pub(super) fn shown_proxy(url: Option<&str>) -> String {
+    without_credentials(url.unwrap_or_default())
 }
 
 fn without_credentials(url: &str) -> String {

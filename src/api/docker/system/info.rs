@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::host::Host;
+use super::host::{Host, shown_proxy};
 use super::registries::RegistryServiceConfig;
 use crate::api::docker::answer::{self, Answer};
 use crate::api::docker::app::{App, Settings};
@@ -129,13 +129,13 @@ pub struct SystemInfo {
     docker_root_dir: String,
     /// The HTTP proxy, without its credentials; empty if there is none.
     #[schema(example = "http://proxy.example:3128")]
-    http_proxy: &'static str,
+    http_proxy: String,
     /// The HTTPS proxy, without its credentials; empty if there is none.
     #[schema(example = "http://proxy.example:3128")]
-    https_proxy: &'static str,
+    https_proxy: String,
     /// Hosts that are contacted without a proxy, separated by commas.
     #[schema(example = "localhost,.example")]
-    no_proxy: &'static str,
+    no_proxy: String,
     /// The name of the host.
     #[schema(example = "build-1")]
     name: &'static str,
@@ -294,9 +294,9 @@ impl SystemInfo {
             mem_total: host.memory,
             generic_resources: None,
             docker_root_dir: settings.data_root.display().to_string(),
-            http_proxy: &host.http_proxy,
-            https_proxy: &host.https_proxy,
-            no_proxy: &host.no_proxy,
+            http_proxy: shown_proxy(settings.proxies.http.as_deref()),
+            https_proxy: shown_proxy(settings.proxies.https.as_deref()),
+            no_proxy: settings.proxies.none.clone().unwrap_or_default(),
             name: &host.name,
             labels: [],
             experimental_build: false,
@@ -360,9 +360,6 @@ pub fn example() -> Value {
         cpus: 2,
         memory: 8 << 30,
         cgroup_version: "2",
-        http_proxy: String::new(),
-        https_proxy: String::new(),
-        no_proxy: String::new(),
     });
     let settings = Settings { data_root: "/var/lib/loadline".into(), ..Settings::default() };
     let moment = Moment { images: 2, listeners: 0, tasks: 12, now: jiff::Timestamp::UNIX_EPOCH, warnings: Vec::new() };

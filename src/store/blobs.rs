@@ -65,10 +65,28 @@ pub trait BlobStore: Send + Sync + 'static {
     /// The ingests that are being written now, in no order.
     fn ingests(&self) -> Vec<IngestStatus>;
 
+    /// What everything that is stored takes of this host's disk; `None` where it is not on this host, or the store cannot
+    /// tell.
+    ///
+    /// # Errors
+    /// Those of reading the disk.
+    fn usage(&self) -> BoxFuture<'_, Result<Option<StoreUsage>>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Finishes what is under way. Nothing is asked of the store after this.
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { Ok(()) })
     }
+}
+
+/// What is stored on a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreUsage {
+    /// Bytes that the disk holds.
+    pub bytes: u64,
+    /// Files and directories.
+    pub files: u64,
 }
 
 /// What an ingest is to be.

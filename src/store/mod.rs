@@ -33,7 +33,7 @@ pub mod record;
 use std::sync::Arc;
 
 pub use audit::{Audit, Inventory, ObjectFile, RecordKind, Repair, Stray, UnreadableRecord};
-pub use blobs::{Blob, BlobStore, Ingest, IngestRequest, IngestStatus, MIN_PARTIAL, Staged, StagedContent};
+pub use blobs::{Blob, BlobStore, Ingest, IngestRequest, IngestStatus, MIN_PARTIAL, Staged, StagedContent, StoreUsage};
 pub use leases::{HeldLease, LeaseId, LeaseStore};
 pub use memory::MemoryStore;
 pub use metadata::{

@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 use super::files::{self, BlobFile};
 use super::ingest::{LocalIngest, StagedBlob, StagedPath};
 use super::root::Root;
+use super::usage;
 use crate::domain::digest::Algorithm;
 use crate::domain::{Digest, Error, Result};
 use crate::store::blocking::offload;
-use crate::store::{Blob, BlobStore, Ingest, IngestRequest, IngestStatus, Staged};
+use crate::store::{Blob, BlobStore, Ingest, IngestRequest, IngestStatus, Staged, StoreUsage};
 
 /// The blobs of one data root.
 pub(super) struct LocalBlobs(Arc<Root>);
@@ -53,6 +54,11 @@ impl BlobStore for LocalBlobs {
     fn place(&self, staged: Vec<Staged>) -> BoxFuture<'_, Result<()>> {
         let root = self.0.clone();
         Box::pin(offload(move || place(&root, staged)))
+    }
+
+    fn usage(&self) -> BoxFuture<'_, Result<Option<StoreUsage>>> {
+        let root = self.0.clone();
+        Box::pin(offload(move || usage::of(&root.path).map(Some)))
     }
 
     fn condemn<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Result<()>> {

@@ -27,6 +27,7 @@ mod metadata;
 mod packs;
 mod partial;
 mod root;
+mod usage;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

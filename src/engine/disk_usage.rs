@@ -14,24 +14,31 @@ pub struct DiskUsage {
     pub reclaimable: u64,
 }
 
-/// What blobs take of the disk.
+/// What is stored, as a disk sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContentUsage {
-    /// Bytes of all blobs, those that are being written included.
+    /// Bytes that the disk holds.
     pub bytes: u64,
-    /// How many blobs these are, each of which is a file in a local store.
+    /// Files and directories.
     pub files: u64,
 }
 
 impl Engine {
-    /// Adds up the blobs. Works in memory only.
-    pub fn content_usage(&self) -> ContentUsage {
-        let ingests = self.ingests();
+    /// What the data root takes of the disk, with all that is in it. Of a store elsewhere, the sizes and the number of its
+    /// blobs.
+    ///
+    /// # Errors
+    /// Those of reading the disk.
+    pub async fn content_usage(&self) -> Result<ContentUsage> {
+        if let Some(usage) = self.0.stores.blobs.usage().await? {
+            return Ok(ContentUsage { bytes: usage.bytes, files: usage.files });
+        }
         let state = self.0.catalog.state();
         let sizes = state.blobs().map(|(_, record)| record.size);
-        sizes.chain(ingests.iter().map(|ingest| ingest.offset)).fold(ContentUsage::default(), |usage, size| {
-            ContentUsage { bytes: usage.bytes + size, files: usage.files + 1 }
-        })
+        Ok(sizes.fold(ContentUsage::default(), |usage, size| ContentUsage {
+            bytes: usage.bytes + size,
+            files: usage.files + 1,
+        }))
     }
 
     /// Adds up what images take.

@@ -99,8 +99,10 @@ async fn an_image_is_known_by_the_configuration_of_the_nodes_platform() {
         assert_eq!(node.status(name).await.as_ref(), Some(&image), "{name}");
         assert_eq!(node.list(name).await, std::slice::from_ref(&image), "{name}");
     }
+    // Without a tag, a name is that of a repository to a filter, and else of its `latest`.
+    assert_eq!(node.list("registry.example/team/app").await, std::slice::from_ref(&image));
+    assert_eq!(node.status("registry.example/team/app").await, None);
     for name in [
-        "registry.example/team/app",
         "registry.example/team/app:2",
         "foreign:1",
         "NOT A NAME",
@@ -255,17 +257,20 @@ async fn an_image_for_another_platform_is_not_pulled() {
 }
 
 #[tokio::test]
-async fn the_disks_use_is_that_of_the_blobs() {
+async fn the_disks_use_is_that_of_the_data_root() {
     let daemon = Daemon::start();
     let mut node = Node::of(&daemon).await;
     loaded(&daemon.client(), Layout::of_one("app:1").tar());
     let info = node.0.image_fs_info(ImageFsInfoRequest {}).await.unwrap().into_inner();
     let [filesystem] = info.image_filesystems.try_into().unwrap();
     assert_eq!(filesystem.fs_id.unwrap().mountpoint, daemon.data_root().to_str().unwrap());
-    let files = std::fs::read_dir(daemon.data_root().join("blobs/sha256")).unwrap();
-    let sizes: Vec<u64> = files.map(|file| file.unwrap().metadata().unwrap().len()).collect();
-    assert_eq!(filesystem.used_bytes.unwrap().value, sizes.iter().sum::<u64>());
-    assert_eq!(filesystem.inodes_used.unwrap().value, sizes.len() as u64);
+    let measured = |option| {
+        let output = std::process::Command::new("du").args([option, "-s"]).arg(daemon.data_root()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(filesystem.used_bytes.unwrap().value, 512 * measured("--block-size=512"));
+    assert_eq!(filesystem.inodes_used.unwrap().value, measured("--inodes"));
     let age = jiff::Timestamp::now().as_nanosecond() - i128::from(filesystem.timestamp);
     assert!((0..60_000_000_000).contains(&age), "{age}");
     assert!(info.container_filesystems.is_empty());

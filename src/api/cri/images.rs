@@ -81,7 +81,7 @@ impl<S: NodeStore> ImageService for Images<S> {
     }
 
     async fn image_fs_info(&self, _: Request<ImageFsInfoRequest>) -> Result<Response<ImageFsInfoResponse>, Status> {
-        let usage = self.source.usage();
+        let usage = self.source.usage().await.map_err(status)?;
         let images = FilesystemUsage {
             timestamp: i64::try_from(self.source.now().as_nanosecond()).unwrap_or_default(),
             fs_id: Some(FilesystemIdentifier { mountpoint: self.source.data_root().to_string_lossy().into_owned() }),

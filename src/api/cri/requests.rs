@@ -13,8 +13,19 @@ use crate::engine::{Credential, NodeImage};
 pub fn listed(store: &impl NodeStore, filter: Option<&str>) -> Result<Arc<[Arc<NodeImage>]>> {
     match filter {
         None | Some("") => Ok(store.images()),
-        Some(name) => Ok(store.find(name)?.into_iter().collect()),
+        Some(name) => match of_repository(&store.images(), name) {
+            images if images.is_empty() => Ok(store.find(name)?.into_iter().collect()),
+            images => Ok(images.into()),
+        },
     }
+}
+
+/// The images that have a name in a repository; none where the text is no name, or has a tag or a digest.
+fn of_repository(images: &[Arc<NodeImage>], text: &str) -> Vec<Arc<NodeImage>> {
+    let repository = Reference::parse(text).ok().filter(|name| name.tag().is_none() && name.digest().is_none());
+    let Some(repository) = repository else { return Vec::new() };
+    let fits = |image: &&Arc<NodeImage>| image.names.iter().any(|name| name.same_repository(&repository));
+    images.iter().filter(fits).cloned().collect()
 }
 
 /// Pulls what a client names.

@@ -22,8 +22,8 @@ pub trait NodeStore: Send + Sync + 'static {
     fn pull(&self, name: &Reference, credential: Credential) -> impl Future<Output = Result<Digest>> + Send;
     /// Removes an image with all its names; whether it was here. Fails as [`NodeStore::find`].
     fn remove(&self, name: &str) -> impl Future<Output = Result<bool>> + Send;
-    /// What blobs take of the disk.
-    fn usage(&self) -> ContentUsage;
+    /// How much of the disk is taken.
+    fn usage(&self) -> impl Future<Output = Result<ContentUsage>> + Send;
     /// The directory of everything.
     fn data_root(&self) -> PathBuf;
     /// The time.
@@ -51,8 +51,8 @@ impl NodeStore for Engine {
         self.remove_from_node(name).await
     }
 
-    fn usage(&self) -> ContentUsage {
-        self.content_usage()
+    async fn usage(&self) -> Result<ContentUsage> {
+        self.content_usage().await
     }
 
     fn data_root(&self) -> PathBuf {

@@ -57,8 +57,8 @@ impl NodeStore for Fake {
         self.find(name).map(|image| image.is_some())
     }
 
-    fn usage(&self) -> ContentUsage {
-        ContentUsage { bytes: 7, files: 3 }
+    async fn usage(&self) -> Result<ContentUsage> {
+        Ok(ContentUsage { bytes: 7, files: 3 })
     }
 
     fn data_root(&self) -> PathBuf {
@@ -146,7 +146,7 @@ async fn an_image_is_shown_with_all_that_kubelet_reads() {
     let filter = |name: &str| v1::ImageFilter {
         image: Some(v1::ImageSpec { image: name.to_owned(), ..v1::ImageSpec::default() }),
     };
-    for (name, expected) in [("", 2), (id.as_str(), 1), ("nothing", 0)] {
+    for (name, expected) in [("", 2), (id.as_str(), 1), ("nothing", 0), ("app", 2), ("registry.example/app", 2)] {
         let request = v1::ListImagesRequest { filter: Some(filter(name)) };
         let found = client.list_images(request).await.unwrap().into_inner().images;
         assert_eq!(found.len(), expected, "{name:?}");

@@ -29,7 +29,7 @@ pub struct ImageFilter {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListImagesRequest {
-    /// Absent or of an empty name: every image.
+    /// Absent or of an empty name: every image. A name without tag and digest: all images of the repository.
     #[prost(message, optional, tag = "1")]
     pub filter: ::core::option::Option<ImageFilter>,
 }

@@ -54,7 +54,7 @@ pub struct ImageFilter {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListImagesRequest {
-    /// Absent or of an empty name: every image.
+    /// Absent or of an empty name: every image. A name without tag and digest: all images of the repository.
     #[prost(message, optional, tag = "1")]
     pub filter: ::core::option::Option<ImageFilter>,
 }
@@ -66,6 +66,7 @@ pub struct ListImagesResponse {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamImagesRequest {
+    /// As in ListImagesRequest.
     #[prost(message, optional, tag = "1")]
     pub filter: ::core::option::Option<ImageFilter>,
 }
@@ -155,10 +156,10 @@ pub struct FilesystemUsage {
     pub timestamp: i64,
     #[prost(message, optional, tag = "2")]
     pub fs_id: ::core::option::Option<FilesystemIdentifier>,
-    /// Bytes of blobs, those under way included.
+    /// Bytes that the disk holds of everything under the data root.
     #[prost(message, optional, tag = "3")]
     pub used_bytes: ::core::option::Option<UInt64Value>,
-    /// Files of blobs.
+    /// Files and directories there.
     #[prost(message, optional, tag = "4")]
     pub inodes_used: ::core::option::Option<UInt64Value>,
 }

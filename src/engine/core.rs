@@ -81,6 +81,33 @@ impl Settings {
 }
 
 /// The engine of one data root. Clones are handles to the same one.
+///
+/// # Examples
+/// Importing a root file system, and finding it again by its name:
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use loadline::domain::{Reference, TagName};
+/// use loadline::engine::{Engine, ImportEvent, ImportRequest, ListQuery, Settings};
+///
+/// let data_root = tempfile::tempdir()?;
+/// let engine = Engine::open(Settings::new(data_root.path())).await?;
+/// let name = TagName::new(Reference::parse("registry.example/rootfs:1")?)?;
+/// let request = ImportRequest { name: Some(name), ..ImportRequest::default() };
+/// // An empty tar archive is two blocks of zeros.
+/// let archive = futures_util::stream::iter([Ok(bytes::Bytes::from(vec![0; 1024]))]);
+/// let mut events = engine.import(request, archive);
+/// while let Some(event) = events.recv().await {
+///     if let ImportEvent::Failed(error) = event {
+///         return Err(error.into());
+///     }
+/// }
+/// assert_eq!(engine.list(&ListQuery::default())?.rows.len(), 1);
+/// engine.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Engine(pub(super) Arc<Inner>);
 

@@ -22,6 +22,22 @@ const MAX_ENDPOINTS: usize = 64;
 /// Every registry the daemon can reach, and the connections and tokens it holds for them.
 ///
 /// A clone shares them.
+///
+/// # Examples
+/// What a tag points at, asked without a credential:
+///
+/// ```no_run
+/// # async fn example() -> loadline::domain::Result<()> {
+/// use loadline::domain::Reference;
+/// use loadline::registry::{Access, Credential, Registries, Settings};
+///
+/// let registries = Registries::new(Settings::default())?;
+/// let image = Reference::parse("busybox:latest")?;
+/// let repository = registries.repository(&image, Access::Pull, Credential::anonymous())?;
+/// println!("{}", repository.resolve(&image).await?.descriptor.digest);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Registries {
     inner: Arc<Shared>,

@@ -12,3 +12,4 @@ mod registry;
 mod roots;
 mod stores;
 mod support;
+mod talos;

@@ -6,3 +6,4 @@ pub mod cri;
 pub mod docker;
 pub mod error_table;
 pub mod grpc;
+pub mod talos;

@@ -8,6 +8,7 @@ use crate::api::containerd;
 use crate::api::cri;
 use crate::api::docker;
 use crate::api::grpc;
+use crate::api::talos;
 use crate::domain::error::{Error, Result};
 use crate::engine::{Engine, RulesAdmission, Settings};
 
@@ -57,7 +58,7 @@ pub async fn facades(engine: &Engine, config: &Config) -> Result<Mux> {
 
 /// Every gRPC service over the engine, but for those that the assembly adds: the lists of all facades.
 pub fn grpc_services(engine: &Engine) -> Vec<grpc::Service> {
-    containerd::services(engine).into_iter().chain(cri::services(engine)).collect()
+    [containerd::services(engine), cri::services(engine), talos::services(engine)].into_iter().flatten().collect()
 }
 
 /// The OpenAPI document of an API version (`1.47`); of the newest where `None`.

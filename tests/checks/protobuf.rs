@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::support::updates;
 
 /// Every facade over gRPC. All services of a folder belong to one.
-const FACADES: [Facade; 2] = [
+const FACADES: [Facade; 3] = [
     Facade { folder: "containerd", output: "src/api/containerd/gen", content: &[".containerd.services.content.v1"] },
     Facade { folder: "cri", output: "src/api/cri/gen", content: &[] },
+    Facade { folder: "machine", output: "src/api/talos/gen", content: &[".common.Data"] },
 ];
 
 /// What is generated for a facade.

@@ -39,7 +39,7 @@ mod stream;
 mod tag;
 mod uploads;
 
-pub use crate::policy::rules::Rules;
+pub use crate::policy::rules::{Action as RuleAction, Decision as RuleDecision, Rules};
 pub use crate::registry::{Credential, InsecureRegistry, Proxies, TokenService};
 pub use crate::store::local::{LARGEST_PACKED_BLOB, MAX_PACKED_BLOB_SIZE};
 pub use admission::{RulesAdmission, Verify};

@@ -31,3 +31,18 @@ async fn what_is_no_reference_is_refused() {
         assert!(error.message().starts_with("image reference is invalid: "), "{error}");
     }
 }
+
+#[tokio::test]
+async fn rules_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    let text = "apiVersion: v1alpha1\nkind: ImageVerificationConfig\nrules:\n  - {image: \"registry.example/no/*\", deny: true}\n";
+    std::fs::write(&rules, text).unwrap();
+    let daemon = Daemon::start_with(&["--verify-rules", rules.to_str().unwrap()]);
+    let mut client = ImageServiceClient::new(channel(&daemon).await);
+    let request = |name: &str| ImageServiceVerifyRequest { image_ref: name.to_owned(), credentials: None };
+    let error = client.verify(request("Registry.example/no/app:1")).await.unwrap_err();
+    let text = "verification denied by matched rule (0000)";
+    assert_eq!((error.code(), error.message()), (Code::PermissionDenied, text));
+    assert!(!client.verify(request("app:1")).await.unwrap().into_inner().verified);
+}

@@ -10,7 +10,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::import::{Broken, archive};
-use super::instance;
 use super::proto::machine::image_service_import_request::Request as ImportPart;
 use super::proto::machine::image_service_server::ImageService as Api;
 use super::proto::machine::{
@@ -19,6 +18,7 @@ use super::proto::machine::{
     ImageServiceVerifyResponse,
 };
 use super::pull::{Progress, done};
+use super::{instance, verify};
 use crate::api::error_table::status;
 use crate::api::grpc::excerpt;
 use crate::domain;
@@ -145,9 +145,8 @@ impl Api for ImageService {
     ) -> Result<Response<ImageServiceVerifyResponse>, Status> {
         note_role(request.metadata());
         let invalid = |error: Error| status(error.context("image reference is invalid"));
-        parse(&request.get_ref().image_ref).map_err(invalid)?;
-        let message = "no matched rule".to_owned();
-        Ok(Response::new(ImageServiceVerifyResponse { verified: false, message, digested_image_ref: String::new() }))
+        let name = parse(&request.get_ref().image_ref).map_err(invalid)?;
+        verify::answer(self.engine.rules().as_deref(), &name).map(Response::new).map_err(status)
     }
 }
 

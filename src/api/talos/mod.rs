@@ -14,6 +14,7 @@ pub mod instance;
 #[path = "gen/_includes.rs"]
 pub mod proto;
 pub mod pull;
+pub mod verify;
 
 use images::ImageService;
 use proto::machine::image_service_server::ImageServiceServer;

@@ -243,6 +243,25 @@ async fn a_failed_pull_says_why_in_kubelets_words() {
 }
 
 #[tokio::test]
+async fn what_a_rule_denies_is_a_failed_signature_to_kubelet() {
+    let registry = Registry::start();
+    registry.put_image("team/app", Some("1"), &[b"layer".to_vec()]);
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    let text = "apiVersion: v1alpha1\nkind: ImageVerificationConfig\nrules:\n  - image: \"*\"\n    deny: true\n";
+    std::fs::write(&rules, text).unwrap();
+    let daemon = Daemon::start_with(&["--verify-rules", rules.to_str().unwrap()]);
+    let mut node = Node::of(&daemon).await;
+    let denied = node.pull(&format!("{}/team/app:1", registry.host()), None).await.unwrap_err();
+    assert_eq!(denied.code(), Code::Unknown, "{denied}");
+    assert!(denied.message().starts_with("SignatureValidationFailed: image "), "{denied}");
+    assert!(denied.message().contains("denied by rule"), "{denied}");
+    assert_eq!(node.list("").await, []);
+    // The configuration, which says what platform the image is for, and no layer.
+    assert_eq!(registry.count("GET", "/blobs/"), 1);
+}
+
+#[tokio::test]
 async fn an_image_for_another_platform_is_not_pulled() {
     let (registry, daemon) = (Registry::start(), Daemon::start());
     let mut node = Node::of(&daemon).await;

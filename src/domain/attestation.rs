@@ -4,7 +4,7 @@
 //! predicate type is one in-toto statement. OCI referrers say the same by their `subject`.
 
 use super::descriptor::{Descriptor, MediaType};
-use super::manifest::Manifest;
+use super::manifest::{Document, Manifest};
 use super::{Digest, Platform};
 
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -48,6 +48,58 @@ pub fn statement(descriptor: &Descriptor) -> Option<Statement<'_>> {
 /// The statements of an attestation manifest, in its order: layers without a predicate type are none.
 pub fn statements(manifest: &Manifest) -> impl Iterator<Item = Statement<'_>> {
     manifest.layers.iter().filter_map(statement)
+}
+
+/// The tags under which cosign 2 and older keep the signatures and the attestations about a digest.
+pub fn cosign_tags(subject: &Digest) -> [String; 2] {
+    let tag = |suffix| format!("{}-{}.{suffix}", subject.algorithm().name(), subject.hex());
+    [tag("sig"), tag("att")]
+}
+
+/// Whether a manifest holds signatures or attestations as cosign 2 and older keep them. It names no subject: what it is
+/// about is said by its tag only.
+pub fn is_of_cosign(manifest: &Manifest) -> bool {
+    let kinds = ["application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dsse.envelope.v1+json"];
+    manifest.layers.iter().any(|layer| kinds.contains(&layer.media_type.as_str()))
+}
+
+/// A manifest of cosign's with the subject that its tag says; `None` where it is no such manifest, or names one itself.
+/// Of the subject only the digest is known.
+pub fn with_subject(document: &Document, subject: &Digest) -> Option<Document> {
+    match document {
+        Document::Manifest(manifest) if manifest.subject.is_none() && is_of_cosign(manifest) => {
+            let subject = Descriptor::new(MediaType::OCI_MANIFEST, subject.clone(), 0);
+            Some(Document::Manifest(Manifest { subject: Some(Box::new(subject)), ..manifest.clone() }))
+        }
+        _ => None,
+    }
+}
+
+/// What archives say of evidence that names no subject itself.
+const KIND: &str = "kind";
+const SUBJECT: &str = "dev.loadline.evidence.subject";
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const COSIGN: &str = "dev.cosignproject.cosign/";
+
+/// The annotations of such evidence in an archive's index.
+pub fn archive_annotations(subject: &Digest) -> [(&'static str, String); 2] {
+    [(KIND, format!("{COSIGN}sigs")), (SUBJECT, subject.to_string())]
+}
+
+/// What such an entry of an archive's index is about; `None` for every other. `cosign save` gives image and signatures
+/// one name, and kinds by which they are told apart.
+pub fn archived_subject(entry: &Descriptor, all: &[Descriptor]) -> Option<Digest> {
+    let is_evidence = |kind: &str| matches!(kind.strip_prefix(COSIGN), Some("sigs" | "atts"));
+    entry.annotations.get(KIND).filter(|kind| is_evidence(kind))?;
+    if let Some(subject) = entry.annotations.get(SUBJECT) {
+        return subject.parse().ok();
+    }
+    let name = entry.annotations.get(REF_NAME)?;
+    let is_image = |other: &&Descriptor| {
+        let kind = other.annotations.get(KIND).and_then(|kind| kind.strip_prefix(COSIGN));
+        matches!(kind, Some("image" | "imageIndex")) && other.annotations.get(REF_NAME) == Some(name)
+    };
+    all.iter().find(is_image).map(|image| image.digest.clone())
 }
 
 /// Whether a referrer holds in-toto statements that may be listed beside those of an attestation manifest.

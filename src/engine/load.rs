@@ -21,7 +21,7 @@ use super::publish::{Candidate, Content, Evidence, Facts, Found, Origin, Publica
 use super::stream::blocking_reader::blocking_reader;
 use super::stream::whole::read_whole;
 use crate::archive::{self, Sink};
-use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result};
+use crate::domain::{Descriptor, Digest, Error, Kind, Platform, Reference, Result, attestation};
 use crate::store::blocking::wait;
 use crate::store::{IngestRequest, Staged};
 
@@ -171,8 +171,11 @@ impl Loading<'_> {
         let mut graph = ImageGraph::default();
         match listing {
             archive::Listing::Layout(descriptors) => {
-                for descriptor in descriptors {
-                    graph.add(self, descriptor, &options.platforms)?;
+                for descriptor in &descriptors {
+                    match attestation::archived_subject(descriptor, &descriptors) {
+                        Some(subject) => graph.add_evidence(self, descriptor, &subject)?,
+                        None => graph.add(self, descriptor.clone(), &options.platforms)?,
+                    }
                 }
             }
             archive::Listing::Docker(images) => {

@@ -20,7 +20,9 @@ use super::publish::Report;
 use super::stream::pieces::{self, BufferPool};
 use crate::archive::{self, DockerView, Member, Piece};
 use crate::domain::manifest::{Document, MAX_MANIFEST};
-use crate::domain::{Descriptor, Digest, Error, ImageName, Kind, MediaType, Platform, Reference, Result, StringMap};
+use crate::domain::{
+    Descriptor, Digest, Error, ImageName, Kind, MediaType, Platform, Reference, Result, StringMap, attestation,
+};
 use crate::store::BlobStore;
 use crate::store::blocking::wait;
 use choice::{Chosen, Content, Part};
@@ -242,6 +244,12 @@ impl Inner {
                 artifact_type: Some(artifact_type.into()),
                 ..Default::default()
             }));
+        }
+        let state = self.catalog.state();
+        let subject = state.document(digest).and_then(|known| known.subject()).map(|subject| &subject.digest);
+        // Only we know what it is about.
+        if let Some(subject) = subject.filter(|_| document["subject"].is_null()) {
+            descriptor.annotations = attestation::archive_annotations(subject).into_iter().collect();
         }
         Ok(descriptor)
     }

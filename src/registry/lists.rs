@@ -67,6 +67,20 @@ impl Repository {
         self.try_each(|endpoint| self.referrers_at(endpoint, subject)).await
     }
 
+    /// The index or manifest that a tag stands for; `None` where there is no such tag.
+    ///
+    /// # Errors
+    /// As [`Repository::resolve`].
+    pub async fn tagged(&self, tag: &str) -> Result<Option<(Descriptor, Bytes)>> {
+        match self.try_each(|endpoint| self.fetch(endpoint, tag, None, None, Operation::Referrers)).await {
+            Ok((media_type, bytes, digest)) => {
+                Ok(Some((Descriptor::new(media_type, digest, bytes.len() as u64), bytes)))
+            }
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn referrers_at(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
         let first = self.path(&format!("referrers/{subject}"));
         let mut pages = Pages::new(Target::Path(&first));
@@ -95,15 +109,21 @@ impl Repository {
     /// The referrers that an index lists under the tag made from the subject's digest.
     async fn tagged_referrers(&self, endpoint: &Endpoint, subject: &Digest) -> Result<Vec<Descriptor>> {
         let tag = referrers_tag(subject);
-        let (media_type, bytes) = match self.fetch(endpoint, &tag, None, None, Operation::Referrers).await {
-            Ok((media_type, bytes, _)) => (media_type, bytes),
+        let (media_type, bytes, digest) = match self.fetch(endpoint, &tag, None, None, Operation::Referrers).await {
+            Ok(found) => found,
             Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         let mut found = Referrers::default();
-        // Anything but an index under that tag is somebody's image.
         if media_type.is_index() {
             found.add(&bytes, &media_type)?;
+        } else if Document::decode(&bytes, &media_type)?.subject().is_some_and(|of| of.digest == *subject) {
+            // Some keep the one referrer itself there. Anything else under that tag is somebody's image.
+            found.descriptors.push(Descriptor::new(media_type, digest, bytes.len() as u64));
+        }
+        // Who keeps such a list may state a wrong type: only the manifest says the right one.
+        for rare in found.descriptors.iter_mut().filter_map(|descriptor| descriptor.rare.as_mut()) {
+            rare.artifact_type = None;
         }
         Ok(found.descriptors)
     }

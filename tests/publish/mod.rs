@@ -4,6 +4,7 @@
 mod answers;
 mod pull;
 mod rules;
+mod signed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

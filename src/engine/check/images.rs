@@ -9,7 +9,7 @@ use super::finding::Fault;
 use super::options::CheckDepth;
 use super::run::{Check, Found, Sound, unreadable};
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
-use crate::domain::{Descriptor, Digest, Kind, MediaType, NameKey, NameKind, Result};
+use crate::domain::{Descriptor, Digest, Kind, MediaType, NameKey, NameKind, Result, attestation};
 use crate::store::{NameRecord, RecordKind};
 
 /// Parsed forms as they should be, of blobs that are sound.
@@ -82,6 +82,8 @@ impl Check<'_> {
         };
         match right {
             Some(right) if right == *stored => Ok(right),
+            // What cosign's signatures are about is said by their tag.
+            Some(right) if is_with_subject(&right, stored) => Ok(stored.clone()),
             Some(right) => {
                 self.note(Fault::WrongDocument, digest, "it was parsed to something else than it says", PARSED_AGAIN);
                 self.repair.changes.documents.push((digest.clone(), right.clone()));
@@ -247,6 +249,12 @@ impl Check<'_> {
         })
         .collect()
     }
+}
+
+/// Whether a stored document is what its blob says, with the subject that its tag said.
+fn is_with_subject(right: &Document, stored: &Document) -> bool {
+    let about = stored.subject().and_then(|subject| attestation::with_subject(right, &subject.digest));
+    about.is_some_and(|about| about == *stored)
 }
 
 /// Every type of a document.

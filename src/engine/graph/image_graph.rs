@@ -86,6 +86,32 @@ impl ImageGraph {
         Ok(())
     }
 
+    /// Adds evidence that does not itself say what it is about.
+    ///
+    /// # Errors
+    /// As [`ImageGraph::add`].
+    pub(in crate::engine) fn add_evidence(
+        &mut self,
+        source: &impl BlobSource,
+        descriptor: &Descriptor,
+        subject: &Digest,
+    ) -> Result<()> {
+        if source.size(&descriptor.digest).is_none() {
+            let text = format!("archive's index names {}, which is not in the archive", descriptor.digest);
+            return Err(Error::invalid(text));
+        }
+        let Node { descriptor, document } = read(source, descriptor)?;
+        let document = attestation::with_subject(&document, subject).map_or(document, Arc::new);
+        let Some(subject) = document.subject().map(|subject| subject.digest.clone()) else {
+            tracing::info!(content.digest = %descriptor.digest, "leaving out what is called a signature and is none");
+            return Ok(());
+        };
+        let mut evidence = ImageGraph::default();
+        evidence.descend(source, Node { descriptor, document }, &[])?;
+        self.referrers.push((subject, evidence));
+        Ok(())
+    }
+
     /// Takes in the evidence whose subject is part of this, or is stored already. The rest is about nothing and stays out.
     pub(in crate::engine) fn resolve_referrers(&mut self, is_stored: impl Fn(&Digest) -> bool) {
         let mut waiting = std::mem::take(&mut self.referrers);

@@ -3,6 +3,9 @@
 //! What a registry does not serve of it is no reason to refuse the image: who depends on evidence asks for it later, and
 //! then finds it missing.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::blobs::{FetchedBlob, Loader};
@@ -32,14 +35,29 @@ const TYPES: [&str; 6] = [
 
 /// A referrer that is a signature or an attestation, and what it is made of.
 struct Piece {
-    referrer: Descriptor,
+    referrer: Referrer,
     blobs: Vec<Descriptor>,
+}
+
+/// A document that is evidence.
+#[derive(Clone)]
+pub(super) struct Referrer {
+    pub(super) descriptor: Descriptor,
+    /// What it is about, where only its tag says so.
+    pub(super) tagged_subject: Option<Digest>,
+}
+
+/// What a registry answers about one document: its referrers, and what cosign's tags stand for.
+struct Answers {
+    subject: Digest,
+    listed: Result<Vec<Descriptor>>,
+    tagged: [Result<Option<(Descriptor, Bytes)>>; 2],
 }
 
 /// The evidence about an image that was fetched, all of a referrer or nothing of it.
 #[derive(Default)]
 pub(super) struct FetchedEvidence {
-    pub(super) referrers: Vec<Descriptor>,
+    pub(super) referrers: Vec<Referrer>,
     pub(super) blobs: Vec<FetchedBlob>,
     /// Why there may be more; absent where this is all.
     missing: Option<String>,
@@ -75,7 +93,7 @@ impl Pulling {
                     fetched.blobs.extend(blobs);
                     fetched.referrers.push(piece.referrer);
                 }
-                Err(error) => fetched.lacks(&piece.referrer.digest, &error),
+                Err(error) => fetched.lacks(&piece.referrer.descriptor.digest, &error),
             }
         }
         fetched
@@ -86,14 +104,27 @@ impl Pulling {
         let repository = &self.repository;
         let subjects: Vec<Digest> = subjects.iter().map(|subject| subject.digest.clone()).collect();
         let ask = |subject: Digest| async move {
-            let found = repository.referrers(&subject).await;
-            (subject, found)
+            let listed = repository.referrers(&subject);
+            let [signatures, attestations] = attestation::cosign_tags(&subject);
+            let tagged = async { [repository.tagged(&signatures).await, repository.tagged(&attestations).await] };
+            let (listed, tagged) = futures_util::join!(listed, tagged);
+            Answers { subject, listed, tagged }
         };
-        let answers: Vec<(Digest, Result<Vec<Descriptor>>)> =
-            stream::iter(subjects).map(ask).buffered(AT_ONCE).collect().await;
+        let answers: Vec<Answers> = stream::iter(subjects).map(ask).buffered(AT_ONCE).collect().await;
         let mut all = Vec::new();
-        for (subject, answer) in answers {
-            let listed = match answer {
+        for Answers { subject, listed, tagged } in answers {
+            for answer in tagged {
+                let piece = match answer {
+                    Ok(Some((descriptor, bytes))) => self.tagged(&subject, descriptor, bytes).await,
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(error),
+                };
+                match piece {
+                    Ok(piece) => all.extend(piece),
+                    Err(error) => fetched.lacks(&subject, &error),
+                }
+            }
+            let listed = match listed {
                 Ok(listed) => listed,
                 Err(error) => {
                     fetched.lacks(&subject, &error);
@@ -129,12 +160,50 @@ impl Pulling {
         if !is_evidence {
             return Ok(None);
         }
-        let blobs: Vec<Descriptor> = document.children().cloned().collect();
-        if let Some(large) = blobs.iter().find(|blob| blob.size > MAX_BLOB) {
-            let text = format!("content {} is too large for evidence: {} bytes", large.digest, large.size);
-            return Err(Error::new(Kind::ResourceExhausted, text));
+        Ok(Some(Piece {
+            blobs: blobs(&document)?,
+            referrer: Referrer { descriptor: referrer.clone(), tagged_subject: None },
+        }))
+    }
+
+    /// What cosign's tag about a document stands for; `None` where that is not cosign's.
+    async fn tagged(&mut self, subject: &Digest, descriptor: Descriptor, bytes: Bytes) -> Result<Option<Piece>> {
+        if !descriptor.media_type.is_manifest() {
+            return Ok(None);
         }
-        Ok(Some(Piece { referrer: referrer.clone(), blobs }))
+        let is_known =
+            self.lease.hold(&descriptor.digest) && self.engine.0.catalog.state().document(&descriptor.digest).is_some();
+        let document = match is_known || self.documents.fetched.contains_key(&descriptor.digest) {
+            true => self.document(&descriptor).await?,
+            false => {
+                // Read before it is kept: what is not cosign's is not wanted.
+                let read = Document::decode(&bytes, &descriptor.media_type)?;
+                if attestation::with_subject(&read, subject).is_none() {
+                    return Ok(None);
+                }
+                self.keep(&descriptor, bytes)?
+            }
+        };
+        if let Some(about) = attestation::with_subject(&document, subject) {
+            self.parsed.retain(|(digest, _)| *digest != descriptor.digest);
+            self.parsed.push((descriptor.digest.clone(), Arc::new(about)));
+        } else if document.subject().is_none_or(|of| of.digest != *subject) {
+            return Ok(None);
+        }
+        let referrer = Referrer { descriptor, tagged_subject: Some(subject.clone()) };
+        Ok(Some(Piece { blobs: blobs(&document)?, referrer }))
+    }
+}
+
+/// The blobs of a piece of evidence.
+fn blobs(document: &Document) -> Result<Vec<Descriptor>> {
+    let blobs: Vec<Descriptor> = document.children().cloned().collect();
+    match blobs.iter().find(|blob| blob.size > MAX_BLOB) {
+        Some(large) => {
+            let text = format!("content {} is too large for evidence: {} bytes", large.digest, large.size);
+            Err(Error::new(Kind::ResourceExhausted, text))
+        }
+        None => Ok(blobs),
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::leases::Lease;
 use super::super::publish::{Admitted, Content, Publication, RecordTerms, Report};
 use super::super::stream::whole::read_whole;
 use super::blobs::FetchedBlob;
+use super::evidence::Referrer;
 use crate::domain::{Descriptor, Digest, Error, Kind, Reference, Result};
 use crate::store::blocking::wait;
 use crate::store::{BlobRecord, IngestRequest, Staged};
@@ -24,7 +25,7 @@ pub(super) struct Gathered<'a> {
     pub(super) documents: HashMap<Digest, Bytes>,
     pub(super) blobs: &'a [FetchedBlob],
     /// Documents that are evidence about the image.
-    pub(super) referrers: Vec<Descriptor>,
+    pub(super) referrers: Vec<Referrer>,
     /// What the image cannot do without.
     pub(super) needed: Vec<Digest>,
     pub(super) lease: &'a Lease,
@@ -65,7 +66,10 @@ impl Inner {
             None => return Err(Error::invalid(format!("{digest} is evidence about an image, not an image"))),
         }
         for referrer in referrers {
-            graph.add(&source, referrer, &[])?;
+            match referrer.tagged_subject {
+                Some(subject) => graph.add_evidence(&source, &referrer.descriptor, &subject)?,
+                None => graph.add(&source, referrer.descriptor, &[])?,
+            }
         }
         {
             let state = self.catalog.state();

@@ -11,7 +11,7 @@ use super::super::inspect::lacks_platform;
 use super::super::operation::Operation;
 use super::super::publish::{Admitted, Candidate, Evidence, Facts, Origin, Report};
 use super::blobs::{FetchedBlob, Loader};
-use super::evidence::FetchedEvidence;
+use super::evidence::{FetchedEvidence, Referrer};
 use super::progress::{BlobState, PullEvent, PullRequest};
 use super::publish::Gathered;
 use super::pulling::Pulling;
@@ -50,7 +50,9 @@ impl Engine {
 
     async fn pull_all(&self, request: PullRequest, events: mpsc::Sender<PullEvent>) -> Result<()> {
         let name = request.reference.clone();
-        let repository = self.0.registries.repository(&name, Access::Pull, request.credential.clone())?;
+        // What rules judge is what is asked for.
+        let asked = name.canonical()?;
+        let repository = self.0.registries.repository(&asked, Access::Pull, request.credential.clone())?;
         let request = Arc::new(request);
         let pull = |name: Reference| {
             let pulling = Pulling::new(self, repository.clone(), request.clone(), events.clone());
@@ -207,7 +209,7 @@ impl Pulling {
         target: Descriptor,
         selection: Selection,
         blobs: Vec<FetchedBlob>,
-        referrers: Vec<Descriptor>,
+        referrers: Vec<Referrer>,
         before: Option<&Digest>,
     ) -> Result<()> {
         let is_known = before == Some(&target.digest) && {

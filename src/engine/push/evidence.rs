@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::contents::Contents;
 use super::upload::Uploader;
 use crate::domain::manifest::{Document, MAX_MANIFEST};
-use crate::domain::{Descriptor, Digest, MediaType, Result};
+use crate::domain::{Descriptor, Digest, MediaType, Result, attestation};
 use crate::engine::leases::Lease;
 use crate::registry::referrers_tag;
 
@@ -33,13 +33,18 @@ impl Uploader {
                     break;
                 }
                 known.insert(digest.clone());
-                let Some((descriptor, entry)) = self.describe(&digest).await? else { continue };
+                let Some((descriptor, entry, is_tagged)) = self.describe(&digest).await? else { continue };
                 let parts = Contents::of(&self.engine.0.catalog.state(), lease, &descriptor)?;
                 if parts.lost.is_some() || parts.blobs.iter().any(|blob| !blob.here) {
                     tracing::info!(content.digest = %digest, "a referrer is incomplete; it is not pushed");
                     continue;
                 }
                 self.send_parts(&parts, &HashMap::new()).await?;
+                if is_tagged {
+                    // Nothing lists it: whoever looks for it goes by the tag.
+                    self.put_tagged(&subject, descriptor).await?;
+                    continue;
+                }
                 self.put(digest.to_string(), descriptor).await?;
                 sent.push(entry);
                 subjects.push(digest);
@@ -49,8 +54,28 @@ impl Uploader {
         Ok(())
     }
 
-    /// The descriptor of a document that is here, and its entry in a list of referrers; `None` where it is gone.
-    async fn describe(&self, digest: &Digest) -> Result<Option<(Descriptor, Value)>> {
+    /// Puts signatures or attestations under cosign's tag, unless others are there: those are somebody's too.
+    async fn put_tagged(&self, subject: &Digest, descriptor: Descriptor) -> Result<()> {
+        let is_signed = {
+            let state = self.engine.0.catalog.state();
+            let layers = state.manifest(&descriptor.digest).map(|manifest| manifest.layers.iter());
+            layers.into_iter().flatten().any(|layer| layer.media_type.as_str().contains("simplesigning"))
+        };
+        let [signatures, attestations] = attestation::cosign_tags(subject);
+        let tag = if is_signed { signatures } else { attestations };
+        match self.repository.tagged(&tag).await? {
+            Some((there, _)) if there.digest != descriptor.digest => {
+                tracing::info!(subject.digest = %subject, tag, "the registry has other signatures; ours are not pushed");
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => self.put(tag, descriptor).await,
+        }
+    }
+
+    /// The descriptor of a document that is here, its entry in a list of referrers, and whether only a tag says what it is
+    /// about; `None` where it is gone.
+    async fn describe(&self, digest: &Digest) -> Result<Option<(Descriptor, Value, bool)>> {
         let document = self.engine.0.catalog.state().document(digest).cloned();
         let Some(document) = document else { return Ok(None) };
         let bytes = self.engine.whole(digest, MAX_MANIFEST).await?;
@@ -72,7 +97,8 @@ impl Uploader {
         if value["annotations"].is_object() {
             entry["annotations"] = value["annotations"].clone();
         }
-        Ok(Some((descriptor, entry)))
+        let is_tagged = document.subject().is_some() && value["subject"].is_null();
+        Ok(Some((descriptor, entry, is_tagged)))
     }
 
     /// Sees to it that the registry lists referrers. One without the referrers API does not, and there clients keep the

@@ -88,16 +88,3 @@ async fn a_client_that_breaks_off_leaves_nothing() {
     importing.abort();
     comes_to_hold(&daemon.data_root(), &before);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_that_is_up_ends_an_import() {
-    let daemon = Daemon::start();
-    let before = files(&daemon.data_root());
-    let archive = pieces(&large());
-    let half = [vec![to(cri())], archive[..archive.len() / 2].to_vec()].concat();
-    let mut request = tonic::Request::new(stream::iter(half).chain(stream::pending()));
-    request.metadata_mut().insert("grpc-timeout", "500m".parse().unwrap());
-    let import = ImageServiceClient::new(channel(&daemon).await).import(request).await;
-    assert_eq!(import.unwrap_err().code(), Code::DeadlineExceeded);
-    comes_to_hold(&daemon.data_root(), &before);
-}

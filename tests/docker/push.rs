@@ -218,6 +218,44 @@ fn referrers_go_along_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn attestations_with_a_subject_go_after_it() {
+    let (from, to) = (Registry::start(), Registry::start());
+    let config = from.put_blob("a", &MediaType::OCI_EMPTY, "{}");
+    let image = from.put_image("a", None, &[vec![1; 100]]);
+    let mut own = json!(image.json());
+    own["platform"] = json!({"os": "linux", "architecture": "amd64"});
+    let mut manifests = Vec::new();
+    for mark in 0..8 {
+        let statement = from.put_blob("a", &MediaType::IN_TOTO, format!("{{\"mark\":{mark}}}"));
+        // As BuildKit writes it from 0.32 on.
+        let body = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST.as_str(), "config": config.json(),
+            "artifactType": "application/vnd.docker.attestation.manifest.v1+json", "layers": [statement.json()],
+            "subject": image.json()});
+        let mut entry = json!(from.put_manifest("a", None, &MediaType::OCI_MANIFEST, &body).json());
+        entry["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": image.digest.to_string()});
+        entry["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+        manifests.push(entry);
+    }
+    manifests.push(own);
+    let index = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX.as_str(), "manifests": manifests});
+    from.put_manifest("a", Some("1"), &MediaType::OCI_INDEX, &index);
+    let daemon = Daemon::start();
+    let client = daemon.client();
+    pull(&client, &from, "a:1");
+    tag(&client, &format!("{}/a:1", from.host()), &to, "b:1");
+    to.faults().insists_on_subject = true;
+    let pushed = push(&client, &to, "b", "tag=1");
+    assert!(last(&pushed).starts_with("1: digest:"), "{pushed:?}");
+    // A refusal is told in the registry's own words.
+    to.faults().refuse =
+        vec![("PUT", 404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no subject"}]}"#.into())];
+    tag(&client, &format!("{}/a:1", from.host()), &to, "c:1");
+    let refused = push(&client, &to, "c", "tag=1");
+    assert!(last(&refused).contains("manifest unknown: no subject"), "{refused:?}");
+}
+
+#[test]
 fn content_that_is_missing_is_told() {
     let registry = Registry::start();
     let daemon = Daemon::start();

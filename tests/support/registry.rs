@@ -76,6 +76,8 @@ pub struct Faults {
     pub closed_referrers: bool,
     /// Questions for referrers are not answered.
     pub stall_referrers: bool,
+    /// A manifest whose subject is not there is refused.
+    pub insists_on_subject: bool,
     pub no_mount: bool,
     /// Blobs are taken in pieces only.
     pub no_monolithic: bool,

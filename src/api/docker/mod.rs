@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod body_error;
 mod content;
 mod dockerfile;
 mod drain_body;

@@ -209,6 +209,11 @@ fn manifest(
 ) -> Response {
     if *method == Method::PUT {
         let media_type = headers["content-type"].to_str().unwrap().to_owned();
+        let subject = serde_json::from_slice::<Value>(&body).ok();
+        let subject = subject.as_ref().and_then(|body| body["subject"]["digest"].as_str());
+        if faults.insists_on_subject && subject.is_some_and(|subject| stored.find(repository, subject).is_none()) {
+            return error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "the subject is not here");
+        }
         let tag = Some(reference).filter(|reference| !reference.contains(':'));
         let digest = stored.store(repository, tag, &media_type, body);
         let digest = faults.digest_header.clone().unwrap_or(digest);

@@ -1,7 +1,5 @@
 //! `POST /images/create` with `fromSrc`.
 
-use std::io;
-
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,6 +7,7 @@ use http::StatusCode;
 
 use crate::api::docker::answer::{Answer, Failure, bytes};
 use crate::api::docker::app::App;
+use crate::api::docker::body_error::unreadable;
 use crate::api::docker::dockerfile::runtime_config;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
@@ -31,7 +30,7 @@ pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Opt
     };
     let mut events = match source {
         "-" => {
-            let archive = body.into_data_stream().map(|piece| piece.map_err(broken));
+            let archive = body.into_data_stream().map(|piece| piece.map_err(unreadable));
             app.engine.import(request, archive)
         }
         url => app.engine.import_url(request, url.to_owned()),
@@ -42,10 +41,6 @@ pub(super) async fn import(app: &App, query: &Query, source: &str, platform: Opt
         first => first,
     };
     Ok(bytes(StatusCode::OK, lines(first, events, line)))
-}
-
-fn broken(cause: axum::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, cause)
 }
 
 /// The image's name: absent where it is to have none.

@@ -1,7 +1,5 @@
 //! `POST /images/load`.
 
-use std::io;
-
 use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
@@ -10,6 +8,7 @@ use http::StatusCode;
 
 use crate::api::docker::answer::{Answer, ErrorResponse, bytes};
 use crate::api::docker::app::App;
+use crate::api::docker::body_error::unreadable;
 use crate::api::docker::lines::lines;
 use crate::api::docker::query::Query;
 use crate::api::docker::render::binary::Binary;
@@ -48,7 +47,7 @@ use crate::engine::{LoadEvent, LoadOptions};
 )]
 pub async fn image_load(State(app): State<App>, Form(shape): Form, query: Query, body: Body) -> Answer {
     let options = LoadOptions { platforms: platforms(&query, &shape.load)? };
-    let archive = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
+    let archive = body.into_data_stream().map(|piece| piece.map_err(unreadable));
     let mut events = app.engine.load(options, archive);
     // As Docker Engine, and because containers/image (skopeo, buildah) stops sending as soon as it sees a status.
     let first = events.recv().await;

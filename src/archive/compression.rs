@@ -1,20 +1,30 @@
 //! Compression of archives and of the layers in them. Decoders run in this process; none is ever executed.
+//!
+//! A compressed file is one member after another (RFC 1952, section 2.2; RFC 8878, section 3.1). What tapes, `dd` and
+//! object stores leave after the last, zeroes, is not part of it.
 
-use std::io::{self, BufReader, Chain, Cursor, Read};
+mod source;
+mod zstd_frame;
+
+use std::io::{self, Read};
 
 use crate::domain::{Error, Result};
+pub(super) use source::Source;
+use zstd_frame::ZstdFrame;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// The end of the magic numbers of zstd's skippable frames, 0x184D2A50 to 0x184D2A5F, in little-endian order.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const BZIP2: &[u8] = b"BZh";
 
+/// The longest magic number.
+const LONGEST: usize = XZ.len();
+
 /// What an xz decoder may take, in KiB: what `xz -9` needs.
 const XZ_MEMORY: u32 = 80 << 10;
-
-/// The largest zstd window that is decoded, as a power of two: what `zstd --ultra -22` needs.
-const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// How a file is compressed, as its first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +36,10 @@ pub enum Compression {
 
 impl Compression {
     fn of(start: &[u8]) -> Self {
-        if start.starts_with(GZIP) {
-            Self::Gzip
-        } else if start.starts_with(ZSTD) {
-            Self::Zstd
-        } else {
-            Self::None
+        match Format::of(start) {
+            Format::Gzip => Self::Gzip,
+            Format::Zstd => Self::Zstd,
+            Format::None | Format::Xz | Format::Bzip2 => Self::None,
         }
     }
 }
@@ -46,77 +54,134 @@ pub(super) enum Format {
     Bzip2,
 }
 
-/// The bytes of an archive or a layer without its compression, which its first bytes tell.
+impl Format {
+    fn of(start: &[u8]) -> Self {
+        let is_skippable =
+            start.first().is_some_and(|byte| byte & 0xf0 == 0x50) && start[1..].starts_with(ZSTD_SKIPPABLE);
+        if start.starts_with(GZIP) {
+            Self::Gzip
+        } else if start.starts_with(ZSTD) || is_skippable {
+            Self::Zstd
+        } else if start.starts_with(XZ) {
+            Self::Xz
+        } else if start.starts_with(BZIP2) {
+            Self::Bzip2
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// What becomes of bytes after the last member that are not zeroes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trailing {
+    /// Nobody reads that far, as gzip itself warns and goes on.
+    Ignored,
+    /// Other programs would fail on them.
+    Refused,
+}
+
+/// The bytes of a layer without its compression, which its first bytes tell.
 ///
 /// # Errors
 /// `InvalidArgument` where its decoder cannot be started.
-pub fn decompress(archive: impl Read) -> Result<impl Read> {
-    let (format, whole) = sniff(archive)?;
-    decoder(format, whole)
+pub fn decompress<'a>(layer: impl Read + 'a) -> Result<impl Read + 'a> {
+    let mut source = Source::new(layer);
+    let format = sniff(&mut source)?;
+    decoder(format, source, Trailing::Refused)
 }
 
-/// An archive of which the beginning was read ahead.
-type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
-
-/// How an archive is compressed, and the whole of it.
-pub(super) fn sniff<R: Read>(mut archive: R) -> Result<(Format, Whole<R>)> {
-    let mut start = [0u8; 6];
-    let mut filled = 0;
-    while filled < start.len() {
-        match archive.read(&mut start[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(super::tar::unreadable(e)),
-        }
-    }
-    let start = &start[..filled];
-    let format = match Compression::of(start) {
-        Compression::Gzip => Format::Gzip,
-        Compression::Zstd => Format::Zstd,
-        Compression::None if start == XZ => Format::Xz,
-        Compression::None if start.starts_with(BZIP2) => Format::Bzip2,
-        Compression::None => Format::None,
-    };
-    Ok((format, Cursor::new(start.to_vec()).chain(archive)))
+/// How an archive is compressed. Nothing of it is consumed.
+pub(super) fn sniff<R: Read>(source: &mut Source<'_, R>) -> Result<Format> {
+    Ok(Format::of(source.peek(LONGEST).map_err(super::tar::unreadable)?))
 }
 
 /// A reader without the compression.
-pub(super) fn decoder<R: Read>(format: Format, whole: R) -> Result<impl Read> {
-    Ok(match format {
-        Format::Gzip => Plain::Gzip(Box::new(flate2::read::MultiGzDecoder::new(whole))),
-        Format::Zstd => {
-            let failed = |e| Error::internal("starting the zstd decoder failed", e);
-            let mut decoder =
-                zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(128 << 10, whole)).map_err(failed)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
-            Plain::Zstd(Box::new(decoder))
-        }
-        Format::Xz => {
-            let whole = BufReader::with_capacity(128 << 10, whole);
-            Plain::Xz(Box::new(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY)))
-        }
-        Format::Bzip2 => Plain::Bzip2(Box::new(bzip2::read::MultiBzDecoder::new(whole))),
-        Format::None => Plain::As(whole),
-    })
+pub(super) fn decoder<R: Read>(format: Format, source: Source<'_, R>, trailing: Trailing) -> Result<impl Read> {
+    let failed = |e| Error::internal("starting a decoder failed", e);
+    Ok(Members { format, trailing, member: Some(Member::begin(format, source).map_err(failed)?) })
 }
 
-enum Plain<R: Read> {
-    As(R),
-    Gzip(Box<flate2::read::MultiGzDecoder<R>>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<R>>>),
-    Xz(Box<lzma_rust2::XzReader<BufReader<R>>>),
-    Bzip2(Box<bzip2::read::MultiBzDecoder<R>>),
+/// Everything that the members of a file hold.
+struct Members<'a, R: Read> {
+    format: Format,
+    trailing: Trailing,
+    /// The one that is read; absent after the last.
+    member: Option<Member<'a, R>>,
 }
 
-impl<R: Read> Read for Plain<R> {
+enum Member<'a, R: Read> {
+    As(Source<'a, R>),
+    Gzip(Box<flate2::bufread::GzDecoder<Source<'a, R>>>),
+    Zstd(Box<ZstdFrame<Source<'a, R>>>),
+    Xz(Box<lzma_rust2::XzReader<Source<'a, R>>>),
+    Bzip2(Box<bzip2::bufread::BzDecoder<Source<'a, R>>>),
+}
+
+impl<'a, R: Read> Member<'a, R> {
+    fn begin(format: Format, source: Source<'a, R>) -> io::Result<Self> {
+        Ok(match format {
+            Format::None => Self::As(source),
+            Format::Gzip => Self::Gzip(Box::new(flate2::bufread::GzDecoder::new(source))),
+            Format::Zstd => Self::Zstd(Box::new(ZstdFrame::new(source)?)),
+            Format::Xz => Self::Xz(Box::new(lzma_rust2::XzReader::new_mem_limit(source, false, XZ_MEMORY))),
+            Format::Bzip2 => Self::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(source))),
+        })
+    }
+
+    /// The member after this one, which has ended; `None` where nothing follows.
+    fn next(self, format: Format, trailing: Trailing) -> io::Result<Option<Self>> {
+        let (mut source, zstd) = match self {
+            Self::As(_) => return Ok(None),
+            Self::Gzip(decoder) => (decoder.into_inner(), None),
+            Self::Zstd(frame) => {
+                let (source, decoder) = frame.into_parts();
+                (source, Some(decoder))
+            }
+            Self::Xz(decoder) => (decoder.into_inner(), None),
+            Self::Bzip2(decoder) => (decoder.into_inner(), None),
+        };
+        source.skip_zeroes()?;
+        let start = source.peek(LONGEST)?;
+        if start.is_empty() {
+            return Ok(None);
+        }
+        if Format::of(start) != format {
+            return match trailing {
+                Trailing::Ignored => Ok(None),
+                Trailing::Refused => Err(io::Error::other(Error::invalid(
+                    "bytes that are neither compressed nor zero follow the end of the compressed archive",
+                ))),
+            };
+        }
+        match zstd {
+            // Making one costs more than most of the many frames that some files have.
+            Some(decoder) => Ok(Some(Self::Zstd(Box::new(ZstdFrame::with(decoder, source)?)))),
+            None => Self::begin(format, source).map(Some),
+        }
+    }
+}
+
+impl<R: Read> Read for Members<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::As(reader) => reader.read(buffer),
-            Self::Gzip(reader) => reader.read(buffer),
-            Self::Zstd(reader) => reader.read(buffer),
-            Self::Xz(reader) => reader.read(buffer),
-            Self::Bzip2(reader) => reader.read(buffer),
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let read = match &mut self.member {
+                None => return Ok(0),
+                Some(Member::As(source)) => source.read(buffer),
+                Some(Member::Gzip(decoder)) => decoder.read(buffer),
+                Some(Member::Zstd(frame)) => frame.read(buffer),
+                Some(Member::Xz(decoder)) => decoder.read(buffer),
+                Some(Member::Bzip2(decoder)) => decoder.read(buffer),
+            }?;
+            if read > 0 {
+                return Ok(read);
+            }
+            if let Some(ended) = self.member.take() {
+                self.member = ended.next(self.format, self.trailing)?;
+            }
         }
     }
 }
@@ -156,3 +221,6 @@ impl<R: Read> Read for Sniffed<R> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

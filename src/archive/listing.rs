@@ -11,7 +11,7 @@ pub struct ArchiveFile {
     pub compression: Compression,
 }
 
-/// What an archive says it holds.
+/// What an archive says it holds: at least one image or document.
 #[derive(Debug)]
 pub enum Listing {
     /// The descriptors of an OCI layout's `index.json`, in order.

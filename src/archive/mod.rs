@@ -6,16 +6,20 @@
 mod compression;
 mod layout;
 mod listing;
+mod paths;
 mod read;
+mod role;
 mod rootfs;
+mod sink;
 mod tar;
 mod write;
 
 pub use compression::{Compression, decompress};
 pub use layout::name_annotations;
 pub use listing::{ArchiveFile, DockerImage, Listing};
-pub use read::{Sink, read};
+pub use read::read;
 pub use rootfs::{Layer, layer};
+pub use sink::Sink;
 pub use tar::unreadable;
 pub use write::{DockerView, Member, Piece, blob_path, docker_file, index_file, layout_file, pieces, total};
 

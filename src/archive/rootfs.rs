@@ -7,15 +7,13 @@ use std::io::{self, BufReader, Read, Write};
 
 use flate2::write::GzEncoder;
 
-use super::compression::{self, Compression, Format};
-use super::tar::{Entries, truncated, unreadable};
+use super::compression::{self, Compression, Format, Source, Trailing};
+use super::tar::{Entries, unreadable};
 use crate::domain::digest::{Algorithm, Hasher};
-use crate::domain::{Digest, Error, Result};
+use crate::domain::{Digest, Result};
 
 /// Bytes that are worked on at a time.
 const BUFFER: usize = 128 << 10;
-
-const BLOCK: usize = 512;
 
 /// A layer that was made of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +31,19 @@ pub struct Layer {
 /// # Errors
 /// `InvalidArgument` where it is no tar archive, or damaged; the errors of `store` as they are.
 pub fn layer(archive: impl Read, store: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Layer> {
-    let (format, archive) = compression::sniff(archive)?;
+    let mut source = Source::new(archive);
+    let format = compression::sniff(&mut source)?;
     let mut hasher = Algorithm::Sha256.hasher();
     let compression = match format {
         Format::Gzip | Format::Zstd => {
-            let mut stored = Tap { reader: archive, taken: |bytes: &[u8]| store(bytes).map_err(io::Error::other) };
-            let plain = compression::decoder(format, &mut stored)?;
+            // Padding is left out: most programs that unpack layers take it for damage.
+            let mut used = |bytes: &[u8]| store(bytes).map_err(io::Error::other);
+            let plain = compression::decoder(format, source.showing(&mut used), Trailing::Refused)?;
             read(hashed(plain, &mut hasher))?;
-            // A decoder need not ask for the end.
-            drain(&mut stored)?;
             if format == Format::Gzip { Compression::Gzip } else { Compression::Zstd }
         }
         Format::None | Format::Xz | Format::Bzip2 => {
-            let plain = compression::decoder(format, archive)?;
+            let plain = compression::decoder(format, source, Trailing::Refused)?;
             let mut gzip = GzEncoder::new(Stored(store), flate2::Compression::default());
             read(Tap { reader: hashed(plain, &mut hasher), taken: |bytes: &[u8]| gzip.write_all(bytes) })?;
             gzip.finish().map_err(unreadable)?;
@@ -94,90 +92,18 @@ impl Write for Stored<'_> {
 /// Goes through an archive, and reads what follows it.
 fn read(archive: impl Read) -> Result<()> {
     let mut archive = BufReader::with_capacity(BUFFER, archive);
-    walk(&mut archive)?;
-    drain(&mut archive)
-}
-
-fn drain(reader: &mut impl Read) -> Result<()> {
-    io::copy(reader, &mut io::sink()).map_err(unreadable)?;
+    let mut entries = Entries::new(&mut archive);
+    while entries.next_entry()?.is_some() {}
+    io::copy(&mut archive, &mut io::sink()).map_err(unreadable)?;
     Ok(())
-}
-
-fn walk(archive: &mut impl Read) -> Result<()> {
-    let mut entries = Entries::new(&mut *archive);
-    // What an extension header says of the size of the next entry.
-    let mut extended = None;
-    loop {
-        entries.skip_content()?;
-        let Some(header) = entries.header()? else { break };
-        let claimed = header.entry_size().map_err(|e| Error::invalid("archive has a malformed size").with_cause(e))?;
-        let kind = header.entry_type();
-        if kind.is_pax_local_extensions() {
-            entries.begin(claimed);
-            extended = pax_size(&entries.small()?)?.or(extended);
-        } else if kind.is_pax_global_extensions() || kind.is_gnu_longname() || kind.is_gnu_longlink() {
-            entries.begin(claimed);
-        } else if !is_bare(kind) {
-            if kind.is_gnu_sparse() && header.as_gnu().is_some_and(|gnu| gnu.is_extended()) {
-                skip_maps(&mut entries)?;
-            }
-            entries.begin(extended.take().unwrap_or(claimed));
-        } else {
-            // Whatever their header claims, nothing follows.
-            extended = None;
-        }
-    }
-    match extended {
-        None => Ok(()),
-        Some(_) => Err(Error::invalid("archive ends after an extension header")),
-    }
-}
-
-/// Whether entries of a type are a header alone.
-fn is_bare(kind: tar::EntryType) -> bool {
-    kind.is_dir()
-        || kind.is_symlink()
-        || kind.is_hard_link()
-        || kind.is_character_special()
-        || kind.is_block_special()
-        || kind.is_fifo()
-}
-
-/// Skips the blocks in which an old sparse file goes on saying where its holes are.
-fn skip_maps(entries: &mut Entries<impl Read>) -> Result<()> {
-    loop {
-        entries.begin(BLOCK as u64);
-        let map = entries.small()?;
-        match map.get(504) {
-            None => return Err(truncated()),
-            Some(0) => return Ok(()),
-            Some(_) => {}
-        }
-    }
-}
-
-/// The size among PAX records, `<length> <key>=<value>\n`; `None` where there is none. Values may hold anything.
-fn pax_size(mut records: &[u8]) -> Result<Option<u64>> {
-    let malformed = || Error::invalid("archive has a malformed PAX header");
-    let mut size = None;
-    while !records.is_empty() {
-        let space = records.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
-        let digits = std::str::from_utf8(&records[..space]).map_err(|_| malformed())?;
-        let length: usize = digits.parse().map_err(|_| malformed())?;
-        let record = records.get(space + 1..length).and_then(|record| record.strip_suffix(b"\n"));
-        if let Some(value) = record.ok_or_else(malformed)?.strip_prefix(b"size=") {
-            let value = std::str::from_utf8(value).map_err(|_| malformed())?;
-            size = Some(value.parse::<i64>().ok().and_then(|v| u64::try_from(v).ok()).ok_or_else(malformed)?);
-        }
-        records = &records[length..];
-    }
-    Ok(size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Kind;
+    use crate::domain::{Error, Kind};
+
+    const BLOCK: usize = 512;
 
     fn made(archive: &[u8]) -> Result<(Layer, Vec<u8>)> {
         let mut stored = Vec::new();
@@ -245,13 +171,17 @@ mod tests {
 
     /// Everything that image archives must not have and file systems do.
     fn odd() -> Vec<u8> {
+        // Its map takes two blocks behind the header.
         let mut sparse = entry(b'S', "sparse", 512, b"");
         sparse[482] = 1;
+        sparse[483..495].copy_from_slice(b"00000002000\0");
         let mut fixed = tar::Header::from_byte_slice(&sparse).clone();
         fixed.set_cksum();
         let mut map = vec![0u8; BLOCK];
         map[504] = 1;
-        let sparse = [fixed.as_bytes().to_vec(), map, vec![0u8; BLOCK], vec![7u8; BLOCK]].concat();
+        let mut last = vec![0u8; BLOCK];
+        last[..23].copy_from_slice(b"00000001000\x0000000001000");
+        let sparse = [fixed.as_bytes().to_vec(), map, last, vec![7u8; BLOCK]].concat();
         end(&[
             entry(b'5', "dev/", 0, b""),
             entry(b'3', "dev/null", 4096, b""),

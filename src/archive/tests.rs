@@ -26,6 +26,10 @@ impl Sink for Kept {
         self.0.insert(digest.clone(), bytes);
         Ok(digest)
     }
+
+    fn read(&mut self, digest: &Digest, _limit: u64) -> Result<Vec<u8>> {
+        Ok(self.0[digest].clone())
+    }
 }
 
 /// A header block with a right checksum.
@@ -70,11 +74,13 @@ fn end(parts: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// An index that names one manifest.
+fn index() -> String {
+    format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{}","size":1}}]}}"#, Digest::of(b"m"))
+}
+
 fn layout() -> Vec<Vec<u8>> {
-    vec![
-        member("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
-        member("index.json", br#"{"schemaVersion":2,"manifests":[]}"#),
-    ]
+    vec![member("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#), member("index.json", index().as_bytes())]
 }
 
 fn with(extra: Vec<u8>) -> Vec<u8> {
@@ -99,7 +105,7 @@ fn a_layout_is_read_whatever_its_compression() {
     let zstd = zstd::encode_all(Cursor::new(&plain), 1).unwrap();
     for archive in [plain.clone(), gzip.finish().unwrap(), zstd] {
         let mut kept = Kept::default();
-        assert!(matches!(read(Cursor::new(&archive), &mut kept).unwrap(), Listing::Layout(list) if list.is_empty()));
+        assert!(matches!(read(Cursor::new(&archive), &mut kept).unwrap(), Listing::Layout(list) if list.len() == 1));
         assert_eq!(kept.0.get(&digest), Some(&blob));
     }
 }
@@ -155,29 +161,142 @@ fn pax_record(text: &str) -> String {
     format!("{length} {text}\n")
 }
 
-#[test]
-fn archives_that_lead_out_of_themselves_are_refused() {
-    refused(&with(member("/etc/passwd", b"x")), "absolute path");
-    refused(&with(member("a/../../etc/passwd", b"x")), "leads out of it");
-    refused(&with(link("a", "/etc")), "leads out of it");
-    refused(&with(link("a/b", "../../etc")), "leads out of it");
-    let mut escaping = pax(&pax_record("path=../x"));
-    escaping.extend(member("innocent", b"x"));
-    refused(&with(escaping), "leads out of it");
+/// An archive of Docker's form with one configuration `c.json` and these layers, and entries before it.
+fn docker(layers: &str, entries: &[Vec<u8>]) -> Vec<u8> {
+    let manifest = format!(r#"[{{"Config":"c.json","RepoTags":["a/b:1"],"Layers":{layers}}}]"#);
+    let own = [member("c.json", b"{}"), member("manifest.json", manifest.as_bytes())].concat();
+    end(&[entries.concat(), own])
+}
+
+/// The layers of the first image in an archive of Docker's form.
+fn layers(archive: &[u8]) -> Vec<String> {
+    let Listing::Docker(images) = read(Cursor::new(archive), &mut Kept::default()).unwrap() else { panic!("a layout") };
+    let manifest: serde_json::Value = serde_json::from_slice(&images[0].manifest).unwrap();
+    let layers = manifest["layers"].as_array().unwrap();
+    layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+fn accepted(archive: &[u8]) -> Kept {
+    let mut kept = Kept::default();
+    read(Cursor::new(archive), &mut kept).unwrap();
+    kept
 }
 
 #[test]
-fn blobs_are_named_by_digests_only() {
-    refused(&with(member("blobs/sha256/zz", b"x")), "no digest");
-    refused(&with(member("blobs/md5/d41d8cd98f00b204e9800998ecf8427e", b"")), "no digest");
+fn entries_that_no_image_names_do_not_matter() {
+    let mut escaping = pax(&pax_record("path=../x"));
+    escaping.extend(member("innocent", b"x"));
+    let digest = Digest::of(b"y");
+    for stray in [
+        member("/etc/passwd", b"x"),
+        member("a/../../etc/passwd", b"x"),
+        escaping,
+        link("a", "/etc"),
+        link("a/b", "../../etc"),
+        link("circle", "circle"),
+        raw_member("pipe", b'6', 0, b""),
+        raw_member("dev", b'3', 0, b""),
+        raw_member("label", b'V', 0, b""),
+        member("blobs/sha256/.DS_Store", b"x"),
+        member("blobs/sha256/zz", b"x"),
+        member(&format!("blobs/sha256/._{}", digest.hex()), b"x"),
+        member(&format!("blobs/sha256/{}.tmp", digest.hex()), b"x"),
+        member("blobs/md5/d41d8cd98f00b204e9800998ecf8427e", b""),
+    ] {
+        assert!(!accepted(&with(stray.clone())).0.contains_key(&digest));
+        assert_eq!(layers(&docker(r#"["l"]"#, &[stray, member("l", b"l")])), [Digest::of(b"l").to_string()]);
+    }
+}
+
+#[test]
+fn links_lead_to_files_of_the_archive() {
+    let one = Digest::of(b"one").to_string();
+    let blob = format!("blobs/sha256/{}", Digest::of(b"one").hex());
+    let hard = |path: &str, target: &str| {
+        let mut header = link(path, target);
+        header[156] = b'1';
+        let mut header = ::tar::Header::from_byte_slice(&header).clone();
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    };
+    let file = || member("a/one", b"one");
+    for (path, entries) in [
+        ("a/two", vec![file(), link("a/two", "one")]),
+        ("b/two", vec![link("b/two", "../a/./one"), file()]),
+        ("c", vec![link("c", "b/two"), link("b/two", "../a/one"), file()]),
+        ("d/one", vec![link("d", "a"), file()]),
+        ("e/d/one", vec![link("e/d", "../a"), file()]),
+        ("b/two", vec![file(), hard("b/two", "a/one")]),
+        ("a/two", vec![file(), hard("a/two", "b/../a/one")]),
+        (blob.as_str(), vec![file(), hard(&blob, "a/one")]),
+        ("f", vec![member(&blob, b"one"), link("f", &blob)]),
+    ] {
+        assert_eq!(layers(&docker(&format!("[{path:?}]"), &entries)), std::slice::from_ref(&one), "{path}");
+    }
+    for (path, entries, why) in [
+        ("c", vec![link("c", "/etc/passwd")], "leads out"),
+        ("c", vec![link("c", "../../x")], "leads out"),
+        ("d/x", vec![link("d", "/etc")], "leads out"),
+        ("c", vec![link("c", "d"), link("d", "c")], "more than 40 links"),
+        ("c", vec![link("c", "gone")], "lacks a file"),
+        ("../x", vec![], "leads out"),
+        ("/x", vec![], "absolute path"),
+        ("index.json", vec![member("index.json", b"{}")], "lacks a file"),
+    ] {
+        let archive = docker(&format!("[{path:?}]"), &entries);
+        refused(&archive, why);
+        refused(&archive, path);
+    }
+    // What says what is in the archive may be a link as well.
+    let linked = end(&[member("oci-layout", b"{}"), member("other", index().as_bytes()), link("index.json", "other")]);
+    accepted(&linked);
+}
+
+#[test]
+fn of_two_entries_the_later_counts() {
+    let old = member("manifest.json", br#"[{"Config":"gone","RepoTags":["old"]}]"#);
+    let layer = [member("l", b"old"), link("l", "gone"), member("l", b"new")].concat();
+    assert_eq!(layers(&docker(r#"["l"]"#, &[old, layer])), [Digest::of(b"new").to_string()]);
+    accepted(&with(member("index.json", b"{}")));
+    let linked = [member("l", b"old"), member("m", b"new"), link("l", "m")].concat();
+    assert_eq!(layers(&docker(r#"["l"]"#, &[linked])), [Digest::of(b"new").to_string()]);
+}
+
+#[test]
+fn content_that_is_not_what_its_path_says_is_refused() {
     refused(&with(member(&format!("blobs/sha256/{}", Digest::of(b"y").hex()), b"x")), "wrong digest");
 }
 
 #[test]
-fn one_name_means_one_file() {
-    let twice = [member("a", b"1"), member("a", b"2")].concat();
-    refused(&with(twice), "two files named");
-    refused(&with(member("index.json", b"{}")), "two files named");
+fn a_listing_is_read_as_go_reads_it() {
+    let archive = |manifest: &str| end(&[member("c.json", b"{}"), member("manifest.json", manifest.as_bytes())]);
+    for manifest in [
+        r#"[{"config":"c.json","repoTags":["a/b:1"],"layers":[]}]"#,
+        r#"[{"Config":"gone","CONFIG":"c.json","RepoTags":["a/b:1"],"Layers":null}]"#,
+        "[{\"Config\":\"c.json\",\"RepoTags\":[\"a/b:1\"]}]\0\0 and more",
+    ] {
+        let Listing::Docker(images) = read(Cursor::new(archive(manifest)), &mut Kept::default()).unwrap() else {
+            panic!("a layout")
+        };
+        assert_eq!(images[0].names, ["a/b:1"]);
+    }
+}
+
+#[test]
+fn an_archive_of_nothing_is_refused() {
+    let layout = |index: &str| vec![member("oci-layout", b"{}"), member("index.json", index.as_bytes())];
+    for index in ["{}", "null", r#"{"manifests":[]}"#, r#"{"manifests":null}"#] {
+        refused(&end(&layout(index)), "holds no image");
+        // Docker 25.0 wrote this for an image without a name.
+        let archive = [layout(index).concat(), docker("[]", &[])].concat();
+        assert!(layers(&archive).is_empty());
+    }
+    for manifest in ["[]", "null"] {
+        refused(&end(&[member("manifest.json", manifest.as_bytes())]), "holds no image");
+    }
+    refused(&end(&[member("oci-layout", b"{}")]), "unrecognized image format");
+    refused(&end(&[member("x", b"")]), "neither an index.json nor a manifest.json");
+    refused(&end(&[link("bin/sh", "/bin/busybox"), raw_member("dev/null", b'3', 0, b"")]), "import");
 }
 
 #[test]
@@ -194,8 +313,6 @@ fn damaged_archives_are_told_as_such() {
     refused(&[0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3, 4, 5], "decompressed");
     refused(b"\xfd7zXZ\0....", "unexpected end");
     refused(b"BZh91AY&SY....", "");
-    refused(&with(raw_member("dev", b'3', 0, b"")), "unsupported type");
-    refused(&with(raw_member("sparse", b'S', 0, b"")), "unsupported type");
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub fn blob_path(digest: &Digest) -> String {
 
 /// The file that makes an archive a layout, and its content.
 pub fn layout_file() -> Member {
-    Member::File(super::layout::LAYOUT.to_owned(), Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#))
+    Member::File(super::role::LAYOUT.to_owned(), Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#))
 }
 
 /// The layout's `index.json`.
@@ -117,7 +117,7 @@ pub fn index_file(manifests: &[Descriptor]) -> serde_json::Result<Member> {
             map.end()
         }
     }
-    Ok(Member::File(super::layout::INDEX.to_owned(), serde_json::to_vec(&Index(manifests))?.into()))
+    Ok(Member::File(super::role::INDEX.to_owned(), serde_json::to_vec(&Index(manifests))?.into()))
 }
 
 /// An image as a docker-archive shows it.
@@ -137,7 +137,7 @@ pub struct DockerView {
 /// # Errors
 /// None that occur: views are texts.
 pub fn docker_file(images: &[DockerView]) -> serde_json::Result<Member> {
-    Ok(Member::File(super::layout::DOCKER_MANIFEST.to_owned(), serde_json::to_vec(images)?.into()))
+    Ok(Member::File(super::role::DOCKER_MANIFEST.to_owned(), serde_json::to_vec(images)?.into()))
 }
 
 /// Appends the header of a member, with an extension before it where it needs one.
@@ -260,7 +260,7 @@ mod tests {
         let mut entries = super::super::tar::Entries::new(Cursor::new(bytes(&members())));
         let mut paths = Vec::new();
         while let Some(entry) = entries.next_entry().unwrap() {
-            paths.push(entry.path);
+            paths.extend(entry.path);
         }
         assert_eq!(paths.len(), members().len());
         assert_eq!(paths[5], blob_path(&Digest::compute(Algorithm::Sha512, &[0; 1000])));
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(tail.len() as u64, 507 + END as u64);
         assert_eq!(total(&members), head.len() as u64 + size + tail.len() as u64);
         let entry = super::super::tar::Entries::new(Cursor::new(head.to_vec())).next_entry().unwrap().unwrap();
-        assert_eq!((entry.size, entry.path), (size, blob_path(&Digest::of(b"large"))));
+        assert_eq!((entry.size, entry.path), (size, Some(blob_path(&Digest::of(b"large")))));
         // Without the extension.
         let entry = super::super::tar::Entries::new(Cursor::new(head[1024..].to_vec())).next_entry().unwrap().unwrap();
         assert_eq!(entry.size, size);

@@ -69,6 +69,21 @@ impl MediaType {
         self.is_index() || self.is_manifest()
     }
 
+    /// Whether documents of one type can be read as the other: Docker's types and those of OCI are told apart by nothing
+    /// else than themselves.
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        self == other || (self.is_index() && other.is_index()) || (self.is_manifest() && other.is_manifest())
+    }
+
+    /// Whether blobs of this type may be image configurations: they are of the type of one, or of one that says nothing.
+    pub fn may_be_config(&self) -> bool {
+        self.is_config()
+            || matches!(
+                self.as_str(),
+                "" | "application/octet-stream" | "application/json" | "text/plain" | "text/json"
+            )
+    }
+
     /// Whether blobs of this type are image configurations.
     pub fn is_config(&self) -> bool {
         *self == Self::OCI_CONFIG || *self == Self::DOCKER_CONFIG

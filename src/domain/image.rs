@@ -105,12 +105,13 @@ impl ManifestSummary {
         }
     }
 
-    /// The platform of an image: what the configuration says, or else the descriptor beside it.
+    /// The platform of an image as its entry in an index says, in the entry's spelling; where there is none, what the
+    /// configuration says.
     pub fn platform(&self) -> Cow<'_, Platform> {
-        match (self.config.as_deref(), self.descriptor.platform.as_deref()) {
-            (Some(config), _) if !config.platform.os.is_empty() => Cow::Borrowed(&config.platform),
-            (_, Some(platform)) => Cow::Owned(platform.normalized()),
-            _ => Cow::Owned(Platform::default()),
+        match (self.descriptor.platform.as_deref(), self.config.as_deref()) {
+            (Some(platform), _) => Cow::Borrowed(platform),
+            (None, Some(config)) => Cow::Borrowed(&config.platform),
+            (None, None) => Cow::Owned(Platform::default()),
         }
     }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::{Descriptor, MediaType, StringMap, Wire};
-use super::{Error, Platform, Result};
+use super::{Error, Platform, Result, go_json};
 
 /// The largest index or manifest that is read, in bytes. Registries allow as much.
 pub const MAX_MANIFEST: u64 = 4 << 20;
@@ -107,7 +107,7 @@ impl Document {
             ));
         }
         if let Some(own) = wire.media_type.as_deref().filter(|own| !own.is_empty())
-            && own != expected.as_str()
+            && !MediaType::new(own).is_same_kind(expected)
         {
             return Err(Error::invalid(format!(
                 "manifest says it is {:?}, its descriptor says {expected:?}",
@@ -175,7 +175,7 @@ impl Document {
     }
 }
 
-/// Reads the descriptors of an image layout's `index.json`, which may be of any length.
+/// Reads the descriptors of an image layout's `index.json`, which may be of any length, as a Go program does.
 ///
 /// # Errors
 /// `InvalidArgument` where it is no such document.
@@ -185,7 +185,8 @@ pub fn layout_index(bytes: &[u8]) -> Result<Vec<Descriptor>> {
         #[serde(default)]
         manifests: Option<Vec<Wire>>,
     }
-    let index: WireIndex = object(bytes).map_err(|e| Error::invalid("invalid index.json").with_cause(e))?;
+    let index: WireIndex =
+        go_json::first(bytes).map_err(|e| Error::invalid(format!("invalid index.json: {e}")).with_cause(e))?;
     index.manifests.unwrap_or_default().into_iter().map(Wire::decode).collect()
 }
 

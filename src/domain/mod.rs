@@ -6,6 +6,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod go_json;
 pub mod image;
 pub mod image_name;
 pub mod manifest;

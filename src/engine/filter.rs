@@ -13,7 +13,7 @@ pub struct ImageFilter {
     pub before: Vec<ImageName>,
     /// Only images that were made after each of these.
     pub since: Vec<ImageName>,
-    /// Only images that were made before this moment.
+    /// Only images that got a name here before this moment.
     pub until: Option<Timestamp>,
     /// Only images that for some platform satisfy all of these. Where the list is empty but not absent, the image must
     /// have a configuration locally.

@@ -14,6 +14,7 @@ use super::filter::ImageFilter;
 use crate::domain::filter::LabelTest;
 use crate::domain::image::{ImageSummary, ManifestSummary};
 use crate::domain::{Digest, ImageName, Reference, Result};
+use crate::store::NameRecord;
 
 /// Which images to list, and what to find out about them.
 #[derive(Clone, Debug, Default)]
@@ -105,20 +106,24 @@ impl Engine {
 }
 
 fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filter: &ImageFilter) -> Result<Vec<Arc<ListEntry>>> {
-    let created = |name: &ImageName| -> Result<i64> {
+    let created = |name: &ImageName| -> Result<Option<i64>> {
         let image = resolve(state, name)?;
         let tree = Tree::new(state, &image.record.target);
-        Ok(tree.best().and_then(|best| best.config.as_ref()?.created).unwrap_or_default())
+        Ok(tree.best().and_then(|best| best.config.as_ref()?.created))
     };
+    // As in Docker, nothing is before or after what has no date, and an image without one asked for leaves all.
+    let made = |entry: &ListEntry| entry.config.as_ref().and_then(|config| config.created);
     for name in &filter.before {
-        let limit = created(name)?;
-        entries.retain(|entry| entry.created < limit);
+        if let Some(limit) = created(name)? {
+            entries.retain(|entry| made(entry).is_some_and(|made| made < limit));
+        }
     }
     for name in &filter.since {
-        let limit = created(name)?;
-        entries.retain(|entry| entry.created > limit);
+        if let Some(limit) = created(name)? {
+            entries.retain(|entry| made(entry).is_some_and(|made| made > limit));
+        }
     }
-    narrow(&mut entries, filter.until, filter.labels.as_deref());
+    narrow(state, &mut entries, filter.until, filter.labels.as_deref());
     if let Some(dangling) = filter.dangling {
         entries.retain(|entry| entry.is_dangling() == dangling);
     }
@@ -129,10 +134,19 @@ fn filtered(state: &State, mut entries: Vec<Arc<ListEntry>>, filter: &ImageFilte
     Ok(entries)
 }
 
-/// Leaves the images that were made before `until` and whose labels fit.
-pub(super) fn narrow(entries: &mut Vec<Arc<ListEntry>>, until: Option<Timestamp>, labels: Option<&[LabelTest]>) {
+/// Leaves the images that got a name here before `until` and whose labels fit.
+pub(super) fn narrow(
+    state: &State,
+    entries: &mut Vec<Arc<ListEntry>>,
+    until: Option<Timestamp>,
+    labels: Option<&[LabelTest]>,
+) {
     if let Some(until) = until {
-        entries.retain(|entry| entry.created < until.as_second());
+        let is_old = |record: &Arc<NameRecord>| i128::from(record.created_at) < until.as_nanosecond();
+        entries.retain(|entry| {
+            let names = state.names_of(&entry.target.digest);
+            names.iter().any(|name| state.name(name.as_str()).is_some_and(is_old))
+        });
     }
     if let Some(tests) = labels {
         let fits = |labels: &_| tests.iter().all(|test| test.passes(labels));

@@ -148,12 +148,16 @@ impl Sink for Loading<'_> {
         }
         Ok(digest)
     }
+
+    fn read(&mut self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        BlobSource::read(self, digest, limit)
+    }
 }
 
 impl Loading<'_> {
     fn run(&mut self, options: &LoadOptions, archive: impl Read) -> Result<Vec<LoadEvent>> {
         let listing = archive::read(archive, self)?;
-        let graph = self.graph(listing, options);
+        let graph = self.graph(listing, options).and_then(Self::of_something);
         // Another engine may have removed what was here. Then the archive is not to blame, nor has the image less.
         let lost = {
             let state = self.inner.catalog.state();
@@ -187,6 +191,14 @@ impl Loading<'_> {
         {
             let state = self.inner.catalog.state();
             graph.resolve_referrers(|subject| state.blob(subject).is_some());
+        }
+        Ok(graph)
+    }
+
+    /// A graph that has something to keep.
+    fn of_something(graph: ImageGraph) -> Result<ImageGraph> {
+        if graph.images.is_empty() && graph.evidence.is_empty() {
+            return Err(Error::invalid("archive holds no image: what it holds is about images that are not here"));
         }
         Ok(graph)
     }
@@ -238,7 +250,7 @@ impl Loading<'_> {
         let mut shown: HashMap<Digest, (Evidence, Facts)> = HashMap::new();
         for (digest, found) in found.drain() {
             let evidence = found.evidence.clone();
-            let facts = found.facts(|blob, limit| self.read(blob, limit));
+            let facts = found.facts(|blob, limit| BlobSource::read(&*self, blob, limit));
             shown.insert(digest, (evidence, facts));
         }
         let candidate = |image: &Image| {

@@ -32,7 +32,7 @@ impl Engine {
         let choose = move |state: &State| {
             let mut entries = catalog.snapshot_of(state).entries.clone();
             entries.retain(|entry| entry.is_dangling() || filter.named && !pinned.holds(state, &entry.target.digest));
-            narrow(&mut entries, filter.until, filter.labels.as_deref());
+            narrow(state, &mut entries, filter.until, filter.labels.as_deref());
             let going: Vec<Going> = entries
                 .iter()
                 .map(|entry| Going {

@@ -161,8 +161,8 @@ fn described(headers: &HeaderMap, wanted: Option<&Digest>) -> Result<Option<Desc
     })
 }
 
-/// The type of a document. The header, the descriptor that led here and the body must agree as far as they say
-/// something; registries that send all JSON as `application/json` say nothing.
+/// The type of a document. The header, the descriptor that led here and the body must agree on whether it is a manifest or
+/// an index, as far as they say something; registries that send all JSON as `application/json` say nothing.
 pub(super) fn typed(bytes: &[u8], said: Option<&str>, expected: Option<&MediaType>) -> Result<MediaType> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -178,7 +178,7 @@ pub(super) fn typed(bytes: &[u8], said: Option<&str>, expected: Option<&MediaTyp
     refuse_first_schema(own.as_deref())?;
     let said = said.map(MediaType::new).filter(|said| said.is_index() || said.is_manifest());
     if let (Some(said), Some(expected)) = (&said, expected)
-        && said != expected
+        && !said.is_same_kind(expected)
     {
         return Err(Error::invalid(format!("the registry sends a manifest as {said}, its descriptor says {expected}")));
     }
@@ -234,9 +234,10 @@ mod tests {
             (Some(DOCKER), None, None, Some(DOCKER)),
             (None, None, None, Some(OCI)),
             (None, None, Some(DOCKER), Some(DOCKER)),
-            (Some(DOCKER), Some(OCI), None, None),
-            (Some(OCI), Some(OCI), Some(DOCKER), None),
-            (Some(OCI), None, Some(DOCKER), None),
+            (Some(DOCKER), Some(OCI), None, Some(OCI)),
+            (Some(OCI), Some(OCI), Some(DOCKER), Some(OCI)),
+            (Some(OCI), None, Some(DOCKER), Some(DOCKER)),
+            (Some(&MediaType::OCI_INDEX), Some(OCI), None, None),
             (None, Some(&MediaType::OCI_INDEX), None, None),
             (None, None, Some(&MediaType::OCI_INDEX), None),
         ] {

@@ -56,7 +56,11 @@ fn newest_come_first_and_filters_choose() {
         (json!({"before": ["registry.test/day:3"]}), &[2, 1]),
         (json!({"since": [&ids[0]]}), &[3, 2]),
         (json!({"before": ["registry.test/day:3"], "since": ["registry.test/day:1"]}), &[2]),
-        (json!({"until": ["2026-01-02T12:00:00Z"]}), &[2, 1]),
+        // What counts is when a name came here.
+        (json!({"until": ["2026-01-02T12:00:00Z"]}), &[]),
+        (json!({"until": ["1h"]}), &[]),
+        (json!({"until": ["2999-01-01T00:00:00Z"]}), &[3, 2, 1]),
+        (json!({"reference": ["registry.test/day"]}), &[3, 2, 1]),
         (json!({}), &[3, 2, 1]),
     ] {
         assert_eq!(filtered(&client, filters.clone()), day(expected), "{filters}");

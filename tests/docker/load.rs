@@ -355,7 +355,8 @@ fn loads_at_once_do_not_disturb_each_other() {
                     if number % 2 == 0 {
                         loaded(&client, layout.tar());
                     } else {
-                        let tar = layout.open_tar().file("../out", b"").end();
+                        let mut tar = layout.open_tar().unended();
+                        tar.push(b'x');
                         refused(&client, tar);
                     }
                 }

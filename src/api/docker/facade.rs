@@ -25,8 +25,9 @@ use tower::{BoxError, Service};
 use self::headers::stamp_headers;
 use super::answer::{self, Failure, HeaderSet, refusal};
 use super::drain_body::DrainedBody;
+use super::form;
 use super::path;
-use super::query::Hidden;
+use super::query::{Hidden, InBody, Query};
 use super::route::Route;
 use super::versions::{self, Form, NEWEST, OLDEST};
 use crate::domain::{Error, Kind, Result};
@@ -165,9 +166,33 @@ impl VersionGate {
             let text = format!("{operation} is not part of API versions after 1.{}", gate.last);
             return refusal(Kind::InvalidArgument, text).into_response();
         }
+        if gate.reads_forms(&request) {
+            let (mut parts, body) = request.into_parts();
+            let form = match form::form(body).await {
+                Ok(form) => form,
+                Err(error) => return Failure::from(error).into_response(),
+            };
+            parts.extensions.insert(InBody(form.clone()));
+            // Some clients call a body a form that is none.
+            request = Request::from_parts(parts, Body::from(form));
+        }
         request.extensions_mut().insert(Form(versions::shape(minor)));
         request.extensions_mut().insert(gate.hidden[usize::from(minor - OLDEST)].clone());
         next.run(request).await
+    }
+}
+
+impl VersionGate {
+    /// Whether a request has parameters in its body. A body that is an archive is none, whatever its type says: `curl`
+    /// calls everything a form.
+    fn reads_forms(&self, request: &Request) -> bool {
+        let imports = || Query::parse(request.uri().query().unwrap_or_default()).text("fromSrc") == "-";
+        let is_archive = match self.operation.as_str() {
+            "POST /images/load" | "POST /build" => true,
+            "POST /images/create" => imports(),
+            _ => false,
+        };
+        !is_archive && form::is_form(request.method(), request.headers())
     }
 }
 

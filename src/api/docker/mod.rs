@@ -11,6 +11,7 @@ mod dockerfile;
 mod drain_body;
 mod facade;
 mod filters;
+mod form;
 mod images;
 mod lines;
 pub mod openapi;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use bytes::Bytes;
 use http::request::Parts;
 
 /// The parameters that the request's API version has, in order. Those of newer versions are left out, so that handlers
@@ -14,6 +15,10 @@ pub struct Query(Vec<(String, String)>);
 /// Names of parameters that the request's version does not have; put on the request by its route.
 #[derive(Clone)]
 pub(super) struct Hidden(pub Arc<[&'static str]>);
+
+/// The parameters that stand in the request's body. They go before those of its address.
+#[derive(Clone)]
+pub(super) struct InBody(pub Bytes);
 
 impl Query {
     /// Reads a query string: `+` is a space, bytes that are not UTF-8 become replacement characters.
@@ -47,7 +52,11 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut query = Self::parse(parts.uri.query().unwrap_or_default());
+        let mut query = match parts.extensions.get() {
+            Some(InBody(form)) => Self(form_urlencoded::parse(form).into_owned().collect()),
+            None => Self::default(),
+        };
+        query.0.extend(Self::parse(parts.uri.query().unwrap_or_default()).0);
         if let Some(Hidden(names)) = parts.extensions.get() {
             query.0.retain(|(name, _)| !names.contains(&name.as_str()));
         }

@@ -43,9 +43,11 @@ impl ReferencePattern {
         Ok(Self { tokens })
     }
 
-    /// Whether a reference is meant: by its familiar form with tag and digest, or without them.
+    /// Whether a reference is meant: by its familiar or its full form, with tag and digest or without them.
     pub fn matches(&self, reference: &Reference) -> bool {
-        self.matches_text(&reference.familiar()) || self.matches_text(&reference.familiar_name())
+        [reference.familiar(), reference.familiar_name(), reference.to_string(), reference.repository()]
+            .iter()
+            .any(|text| self.matches_text(text))
     }
 
     /// Whether the whole of a text matches.
@@ -185,7 +187,10 @@ mod tests {
         assert!(matches("registry.example/*/app", "registry.example/team/app:1.0"));
         assert!(matches("registry.example/*/*", "registry.example/team/app:1.0"));
         assert!(matches("legacy/*", "legacy/three-layers:1"));
-        assert!(!matches("docker.io/library/app", "app:1.0"), "the familiar form only");
+        for full in ["docker.io/library/app", "docker.io/library/app:1.0", "docker.io/library/a*", "docker.io/*/*:1.0"]
+        {
+            assert!(matches(full, "app:1.0"), "{full}");
+        }
         assert!(!matches("ap", "app:1.0"));
     }
 

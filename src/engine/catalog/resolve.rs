@@ -80,7 +80,9 @@ impl Resolved {
 
 /// What a reference points at; `None` where it is no name of an image.
 pub(in crate::engine) fn find_named(state: &State, reference: &Reference) -> Option<Arc<NameRecord>> {
-    if let Some(record) = state.name(&reference.to_string()) {
+    // What a name with a digest is must have that digest.
+    let fits = |record: &NameRecord| reference.digest().is_none_or(|digest| *digest == record.target.digest);
+    if let Some(record) = state.name(&reference.to_string()).filter(|record| fits(record)) {
         return Some(record.clone());
     }
     // A name with a digest is any name of that repository that points at it.

@@ -151,7 +151,7 @@ impl Check<'_> {
                 }
                 Document::Manifest(manifest) => {
                     let config = manifest.config.digest.clone();
-                    let is_config = manifest.is_image() && manifest.config.media_type.is_config();
+                    let is_config = manifest.is_image() && manifest.config.media_type.may_be_config();
                     if is_config && sound.contains_key(&config) && !parsed.configs.contains_key(&config) {
                         self.complete_config(config, parsed)?;
                     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::descent::{Descent, Node, OwnedNode, Step};
 use crate::domain::attestation;
+use crate::domain::descriptor::clip;
 use crate::domain::manifest::{ConfigSummary, Document, MAX_CONFIG, MAX_MANIFEST};
 use crate::domain::platform::Matcher;
-use crate::domain::{Descriptor, Digest, Error, MediaType, NameKey, Platform, Reference, Result};
+use crate::domain::{Descriptor, Digest, Error, MediaType, NameKey, Platform, Reference, Result, TagName};
 
 /// Blobs by digest, wherever they are.
 pub(in crate::engine) trait BlobSource {
@@ -64,24 +65,49 @@ impl ImageGraph {
         target: Descriptor,
         platforms: &[Platform],
     ) -> Result<()> {
+        let name = name_of(&target);
+        self.add_as(source, target, name, platforms)
+    }
+
+    /// The same with the name that it is asked for by, if by any.
+    ///
+    /// # Errors
+    /// As [`ImageGraph::add`].
+    pub(in crate::engine) fn add_as(
+        &mut self,
+        source: &impl BlobSource,
+        target: Descriptor,
+        name: Option<Reference>,
+        platforms: &[Platform],
+    ) -> Result<()> {
         let digest = target.digest.clone();
         if !target.media_type.is_document() {
-            let text = format!("archive's index names {digest}, which is no image but {:?}", target.media_type);
-            return Err(Error::invalid(text));
+            return Err(Error::invalid(match target.media_type.as_str() {
+                "" => format!("archive's index names {digest} without a media type"),
+                other => format!("archive's index names {digest}, which is no image but {:?}", clip(other)),
+            }));
         }
         if source.size(&digest).is_none() {
             return Err(Error::invalid(format!("archive's index names {digest}, which is not in the archive")));
         }
         let node = read(source, &target)?;
-        if let Some(subject) = node.document.subject() {
+        // A name makes an image of it: somebody runs it under that name.
+        if let Some(subject) = node.document.subject().filter(|_| name.is_none()) {
             let mut evidence = ImageGraph::default();
             let subject = subject.digest.clone();
             evidence.descend(source, node, &[])?;
             self.referrers.push((subject, evidence));
             return Ok(());
         }
+        // The rest is about an entry of an index; what a name points at is not one.
+        let annotations = target.annotations.iter().filter(|(_, value)| !value.is_empty());
+        let target = Descriptor {
+            annotations: annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            platform: None,
+            rare: None,
+            ..target
+        };
         self.descend(source, node, platforms)?;
-        let name = name_of(&target);
         self.images.push(Image { target, name });
         Ok(())
     }
@@ -197,7 +223,7 @@ impl ImageGraph {
     fn add_config(&mut self, source: &impl BlobSource, document: &Document) {
         let Document::Manifest(manifest) = document else { return };
         let config = &manifest.config;
-        if !manifest.is_image() || !config.media_type.is_config() || source.size(&config.digest).is_none() {
+        if !manifest.is_image() || !config.media_type.may_be_config() || source.size(&config.digest).is_none() {
             return;
         }
         match source.read(&config.digest, MAX_CONFIG).and_then(|bytes| ConfigSummary::decode(&bytes)) {
@@ -260,6 +286,11 @@ fn name_of(target: &Descriptor) -> Option<Reference> {
     let given = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
         .into_iter()
         .find_map(|key| target.annotations.get(key).filter(|name| !name.is_empty()))?;
-    // A name that is none, such as `<none>:<none>`, counts as absent: the image is kept under its digest.
-    Reference::parse(given).ok().map(Reference::with_default_tag)
+    // A name that is none, such as `<none>:<none>`, counts as absent: the image is kept under its digest. So does one
+    // that can be taken for another digest than the image has.
+    let name = Reference::parse(given).ok()?.with_default_tag();
+    match name.digest() {
+        Some(digest) => (*digest == target.digest).then_some(name),
+        None => TagName::new(name).ok().map(TagName::into_reference),
+    }
 }

@@ -59,12 +59,7 @@ impl Inner {
         self.place_all(staged, blobs, placed)?;
         let source = PullSource { inner: self, lease, placed };
         let mut graph = ImageGraph::default();
-        let digest = target.digest.clone();
-        graph.add(&source, target, &[])?;
-        match graph.images.first_mut() {
-            Some(image) => image.name = Some(name.clone()),
-            None => return Err(Error::invalid(format!("{digest} is evidence about an image, not an image"))),
-        }
+        graph.add_as(&source, target, Some(name.clone()), &[])?;
         for referrer in referrers {
             match referrer.tagged_subject {
                 Some(subject) => graph.add_evidence(&source, &referrer.descriptor, &subject)?,

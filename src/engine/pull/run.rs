@@ -7,16 +7,14 @@ use tracing::Instrument;
 
 use super::super::catalog::resolve::find_named;
 use super::super::core::{Engine, Inner};
-use super::super::inspect::lacks_platform;
 use super::super::operation::Operation;
 use super::super::publish::{Admitted, Candidate, Evidence, Facts, Origin, Report};
-use super::blobs::{FetchedBlob, Loader};
+use super::blobs::FetchedBlob;
 use super::evidence::{FetchedEvidence, Referrer};
 use super::progress::{BlobState, PullEvent, PullRequest};
 use super::publish::Gathered;
 use super::pulling::Pulling;
 use super::walk::Selection;
-use crate::domain::manifest::{ConfigSummary, MAX_CONFIG};
 use crate::domain::{Descriptor, Digest, Error, Reference, Result};
 use crate::registry::Access;
 
@@ -90,13 +88,9 @@ impl Pulling {
         }
         let selection = self.select(&target).await?;
         let loader = self.loader(&name);
-        let mut fetched = Vec::new();
-        if selection.is_single && self.request.platform.is_some() {
-            fetched.extend(self.check_platform(&name, &selection, &loader).await?);
-        }
         let tag = name.tag().map_or_else(|| name.to_string(), str::to_owned);
         self.tell(PullEvent::From { path: name.path().to_owned(), tag }).await;
-        let shown = selection.blobs.iter().any(|blob| !loader.is_here(blob)) || !fetched.is_empty();
+        let shown = selection.blobs.iter().any(|blob| !loader.is_here(blob));
         if shown {
             for layer in selection.blobs.iter().filter(|blob| blob.media_type.is_layer()) {
                 self.tell_blob(layer, BlobState::Waiting).await;
@@ -119,9 +113,8 @@ impl Pulling {
                 (admitted, blobs, evidence)
             }
         };
-        fetched.extend(blobs);
         let admitted = admitted.with_evidence(evidence.state());
-        fetched.extend(evidence.blobs);
+        let fetched = blobs.into_iter().chain(evidence.blobs).collect();
         let digest = target.digest.clone();
         let layers: Vec<Descriptor> = match shown {
             true => selection.blobs.iter().filter(|blob| blob.media_type.is_layer()).cloned().collect(),
@@ -136,35 +129,6 @@ impl Pulling {
         let newer = before.is_none_or(|before| before != digest);
         self.tell(PullEvent::Done { name: name.familiar(), newer }).await;
         Ok(())
-    }
-
-    /// Whether an image without an index is for the platform that was asked for.
-    async fn check_platform(
-        &self,
-        name: &Reference,
-        selection: &Selection,
-        loader: &Loader,
-    ) -> Result<Vec<FetchedBlob>> {
-        let Some(config) = selection.blobs.first().filter(|blob| blob.media_type.is_config()).cloned() else {
-            return Ok(Vec::new());
-        };
-        let fetched = loader.fetch_all(std::slice::from_ref(&config), 1, false).await?.pop();
-        let (summary, fetched) = self
-            .engine
-            .blocking(move |inner| {
-                let bytes = match &fetched {
-                    Some(fetched) => inner.read_fetched(fetched, MAX_CONFIG)?,
-                    None => inner.read_whole(&config.digest, MAX_CONFIG)?,
-                };
-                Ok((ConfigSummary::decode(&bytes)?, fetched))
-            })
-            .await?;
-        match &self.request.platform {
-            Some(platform) if !self.matcher.matches(&summary.platform) => {
-                Err(lacks_platform(&name.familiar(), platform))
-            }
-            _ => Ok(fetched.into_iter().collect()),
-        }
     }
 
     /// What admissions are shown of the evidence that was fetched, and of what was here before.

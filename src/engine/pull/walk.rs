@@ -15,8 +15,6 @@ use crate::domain::{Descriptor, Detail, Error, Kind, Platform, Result, attestati
 pub(super) struct Selection {
     /// The manifest of the platform.
     pub(super) manifest: Descriptor,
-    /// Whether the image is one manifest without an index.
-    pub(super) is_single: bool,
     /// Every document of the image that is fetched: what evidence may speak of.
     pub(super) documents: Vec<Descriptor>,
     /// Its blobs without repetitions, in order: those of the manifest, then those of its attestations.
@@ -36,7 +34,6 @@ impl Pulling {
         let manifest = chosen.descriptor.as_ref();
         let mut selection = Selection {
             manifest: manifest.clone(),
-            is_single: indexes.is_empty(),
             documents: indexes.iter().map(|index| Descriptor::clone(&index.descriptor)).collect(),
             blobs: Vec::new(),
             needed: 0,

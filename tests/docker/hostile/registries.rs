@@ -200,21 +200,16 @@ fn json_without_end_or_bottom() {
     victim.registry.faults().endless_errors = true;
     victim.refuses("an error without end", "400");
     *victim.registry.faults() = Default::default();
-    for (what, says, config) in [
-        (
-            "a configuration without bottom",
-            "invalid image configuration",
-            format!(r#"{{"os":"linux","x":{}}}"#, deep(1_000_000)),
-        ),
-        (
-            "a configuration that is too large",
-            "is larger than",
-            format!(r#"{{"os":"linux","x":"{}"}}"#, "x".repeat(9 << 20)),
-        ),
+    // An image whose configuration cannot be read is one all the same.
+    for config in [
+        format!(r#"{{"os":"linux","x":{}}}"#, deep(1_000_000)),
+        format!(r#"{{"os":"linux","x":"{}"}}"#, "x".repeat(9 << 20)),
     ] {
         let config = json!(victim.registry.put_blob("app", &MediaType::OCI_CONFIG, config).json());
         victim.put_manifest(config, std::slice::from_ref(&good));
-        victim.refuses_of("&platform=linux/amd64", what, says);
+        let (client, name) = (victim.daemon.client(), format!("{}/app:1", victim.registry.host()));
+        pull(&client, &format!("fromImage={name}&platform=linux/amd64"));
+        client.delete(&format!("/images/{name}")).expect(200);
     }
     victim.registry.faults().no_lengths = true;
     victim.registry.faults().endless_blobs = true;

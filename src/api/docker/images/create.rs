@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::import::import;
+use super::with_tag_parameter;
 use crate::api::docker::answer::{Answer, ErrorResponse, Failure, bytes};
 use crate::api::docker::app::App;
 use crate::api::docker::lines::lines;
@@ -15,7 +16,7 @@ use crate::api::docker::render::binary::Binary;
 use crate::api::docker::render::message::{self, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
-use crate::domain::{Digest, Error, Kind, Platform, Reference, Result};
+use crate::domain::{Error, Kind, Platform, Reference, Result};
 use crate::engine::{BlobState, PullEvent, PullRequest};
 
 /// How many characters of a blob's digest clients are shown.
@@ -99,13 +100,7 @@ fn reference(name: &str, tag: &str) -> Result<Reference> {
     if name.familiar_name() == "scratch" {
         return Err(Error::new(Kind::PermissionDenied, "'scratch' is a reserved name"));
     }
-    if tag.is_empty() {
-        return Ok(name);
-    }
-    match tag.parse::<Digest>() {
-        Ok(digest) => Ok(name.trimmed().with_digest(digest)),
-        Err(_) => name.without_digest().with_tag(tag),
-    }
+    with_tag_parameter(name, tag)
 }
 
 /// The lines that tell of an event.

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::platform;
+use super::{platform, with_tag_parameter};
 use crate::api::docker::answer::{Answer, ErrorResponse, bytes};
 use crate::api::docker::app::App;
 use crate::api::docker::lines::lines;
@@ -13,7 +13,7 @@ use crate::api::docker::registry::credential;
 use crate::api::docker::render::message::{self, Aux, ProgressDetail, TransferMessage};
 use crate::api::docker::words;
 use crate::api::error_table;
-use crate::domain::{Digest, Reference, Result};
+use crate::domain::{Reference, Result};
 use crate::engine::{PushEvent, PushRequest, UploadState};
 
 /// How many characters of a blob's digest clients are shown.
@@ -62,14 +62,7 @@ pub async fn image_push(State(app): State<App>, Path(name): Path<String>, header
 
 /// The name that a request means: its tag, which may be a digest, goes before that of the name.
 fn reference(name: &str, tag: &str) -> Result<Reference> {
-    let name = Reference::parse(name)?;
-    if tag.is_empty() {
-        return Ok(name);
-    }
-    match tag.parse::<Digest>() {
-        Ok(digest) => Ok(name.trimmed().with_digest(digest)),
-        Err(_) => name.without_digest().with_tag(tag),
-    }
+    with_tag_parameter(Reference::parse(name)?, tag)
 }
 
 /// The line that tells of an event; empty for what is not told.

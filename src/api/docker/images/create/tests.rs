@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::Digest;
 
 #[test]
 fn the_tag_goes_before_that_of_the_name() {
@@ -10,7 +11,10 @@ fn the_tag_goes_before_that_of_the_name() {
     assert_eq!(text("app:0", "1").unwrap(), "docker.io/library/app:1");
     assert_eq!(text("app:0", "").unwrap(), "docker.io/library/app:0");
     assert_eq!(text("app:0", &digest.to_string()).unwrap(), format!("docker.io/library/app@{digest}"));
-    assert_eq!(text(&format!("app@{digest}"), "1").unwrap(), "docker.io/library/app:1");
+    let pinned = format!("app@{digest}");
+    assert_eq!(text(&pinned, "1").unwrap(), format!("docker.io/library/app:1@{digest}"));
+    assert_eq!(text(&pinned, &digest.to_string()).unwrap(), format!("docker.io/library/app@{digest}"));
+    assert!(text(&pinned, &Digest::of(b"y").to_string()).unwrap_err().public().contains("the name is of"));
     assert_eq!(text("a", "no such tag").unwrap_err().public(), "invalid tag format");
     assert_eq!(text("scratch", "x").unwrap_err().kind(), Kind::PermissionDenied);
     assert!(text("BAD", "x").unwrap_err().public().contains("must be lowercase"));

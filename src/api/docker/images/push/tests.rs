@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Descriptor, Error, MediaType};
+use crate::domain::{Descriptor, Digest, Error, MediaType};
 
 #[test]
 fn events_become_dockers_lines() {

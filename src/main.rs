@@ -1,7 +1,8 @@
 //! Arguments to configuration to daemon; the only place with exit codes: 0 done, 1 failed, 2 bad usage (a flag, its value or
-//! the configuration file is wrong), 130 told twice to stop. For what answers a question (`check`, `rules check`, `verify-bundle`): 0 yes, 1 no,
+//! the configuration file is wrong), 130 told twice to stop. For what answers a question (`check`, `verify`, …): 0 yes, 1 no,
 //! 2 could not tell.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,7 +24,7 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
-    match Cli::parse().command {
+    match command_line().command {
         Command::Serve(flags) => match Config::load(&flags, &environment) {
             Ok(config) => end(serve(config), FAILED),
             Err(error) => end(Err(error), USAGE),
@@ -32,19 +33,29 @@ fn main() -> ExitCode {
             Ok(sound) => ExitCode::from(u8::from(!sound)),
             Err(error) => end(Err(error), USAGE),
         },
-        Command::VerifyBundle(flags) => match cli::verify_bundle(&flags) {
-            Ok(answer) => ExitCode::from(answer.exit_status()),
-            Err(error) => end(Err(error), USAGE),
-        },
-        Command::Rules(cli::RulesCommand::Check(flags)) => match cli::check_rules(&flags) {
-            Ok(answer) => ExitCode::from(answer.exit_status()),
-            Err(error) => end(Err(error), USAGE),
-        },
+        Command::Verify(flags) => answer(cli::verify(&flags)),
+        Command::ImageVerifier(flags) => answer(cli::image_verifier(&flags)),
+        Command::VerifyBundle(flags) => answer(cli::verify_bundle(&flags)),
+        Command::Rules(cli::RulesCommand::Check(flags)) => answer(cli::check_rules(&flags)),
         Command::Openapi { api_version } => match wiring::openapi(api_version.as_deref()) {
             Ok(text) => end(print(&text), FAILED),
             Err(error) => end(Err(error), USAGE),
         },
         Command::Version => end(print(&format!("loadline {}\n", env!("CARGO_PKG_VERSION"))), FAILED),
+    }
+}
+
+/// What stands on the command line. containerd calls this program by another name.
+fn command_line() -> Cli {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    Cli::parse_from(cli::image_verifier_arguments(&given).unwrap_or(given))
+}
+
+/// The status of what answers a question.
+fn answer(answer: Result<cli::Answer>) -> ExitCode {
+    match answer {
+        Ok(answer) => ExitCode::from(answer.exit_status()),
+        Err(error) => end(Err(error), USAGE),
     }
 }
 

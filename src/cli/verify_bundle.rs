@@ -170,7 +170,11 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_text(path: &Path) -> Result<String> {
+/// A small file of text.
+///
+/// # Errors
+/// What keeps it from being read.
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = read(path, MAX_SMALL_FILE)?;
     String::from_utf8(bytes)
         .map_err(|error| Error::invalid(format!("{} is not UTF-8", path.display())).with_cause(error))

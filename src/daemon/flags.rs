@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Settings;
-use crate::cli::{RulesCommand, VerifyBundleFlags};
+use crate::cli::{ImageVerifierFlags, RulesCommand, VerifyBundleFlags, VerifyFlags};
 
 /// What stands on the command line.
 #[derive(Debug, Parser)]
@@ -25,6 +25,12 @@ pub enum Command {
     /// Verify a data root that no daemon uses: blobs against digests, names against blobs
     #[command(after_help = CHECK_HELP)]
     Check(CheckFlags),
+    /// Verify that an image that the daemon has is signed
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Box<VerifyFlags>),
+    /// Answer containerd whether an image may be pulled, by the daemon's rules
+    #[command(after_help = IMAGE_VERIFIER_HELP)]
+    ImageVerifier(ImageVerifierFlags),
     /// Verify that a file is signed, by a Sigstore bundle; needs no daemon and no network
     #[command(after_help = VERIFY_BUNDLE_HELP)]
     VerifyBundle(VerifyBundleFlags),
@@ -85,6 +91,14 @@ point at nothing. Intact content that is recorded is never removed.
 
 Exit status: 0 no faults, or all repaired; 1 faults remain; 2 the data root could not be checked (it is in use, is not a
 data root, cannot be read, or its database is damaged beyond repair).";
+
+const VERIFY_HELP: &str = "\
+Exit status: 0 verified; 1 not verified; 2 it could not be told (the daemon does not answer, or has no such image).";
+
+const IMAGE_VERIFIER_HELP: &str = "\
+containerd calls it as a verifier plugin, by the name loadline-image-verifier. The daemon is the one at DOCKER_HOST.
+
+Exit status: 0 the image may be pulled; 1 it may not; 2 it could not be told, and containerd refuses it.";
 
 const VERIFY_BUNDLE_HELP: &str = "\
 Exit status: 0 verified; 1 not verified; 2 it could not be told (a file cannot be read, a key is malformed).";

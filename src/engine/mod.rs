@@ -38,6 +38,7 @@ mod save;
 mod stream;
 mod tag;
 mod uploads;
+mod verify;
 
 pub use crate::policy::rules::{Action as RuleAction, Decision as RuleDecision, Rules};
 pub use crate::registry::{Credential, InsecureRegistry, Proxies, TokenService};
@@ -65,6 +66,7 @@ pub use records::{NewRecord, RecordEdit, RecordUpdate};
 pub use remote::RemoteImage;
 pub use remove::{RemoveOptions, Removed};
 pub use save::{SaveOptions, Saved};
+pub use verify::{PlatformVerification, Verification, VerifyQuery};
 
 #[cfg(test)]
 mod tests;

@@ -22,3 +22,4 @@ mod replay;
 mod save;
 mod search;
 mod system;
+mod verify;

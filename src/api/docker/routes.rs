@@ -43,6 +43,7 @@ table! {
     POST   "/images/{name}/push"          24.. => images::push::image_push;
     POST   "/images/{name}/tag"           24.. => images::tag::image_tag;
     DELETE "/images/{name}"               24.. => images::remove::image_delete;
+    POST   "/images/{name}/verify"        55.. => images::verify::image_verify;
     POST   "/images/prune"                25.. => images::prune::image_prune;
 
     GET    "/content/{digest}"            55.. => content::content_read;

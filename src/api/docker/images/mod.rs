@@ -13,6 +13,7 @@ pub mod remove;
 pub mod save;
 pub mod search;
 pub mod tag;
+pub mod verify;
 
 use super::query::Query;
 use crate::domain::{Digest, Error, Platform, Reference, Result};

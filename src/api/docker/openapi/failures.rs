@@ -19,7 +19,11 @@ const FAILURES: [(&[&str], Origin, &[Kind]); 14] = [
     (&["VolumeList", "NetworkList", "PluginList"], Origin::Daemon, &[InvalidArgument]),
     (&["ContainerPrune", "VolumePrune", "NetworkPrune", "BuildPrune"], Origin::Daemon, &[InvalidArgument]),
     (&["ContainerList", "ImageList", "ContentHead"], Origin::Daemon, &[InvalidArgument, NotFound]),
-    (&["ImageInspect", "ImageHistory", "ImageAttestations"], Origin::Daemon, &[InvalidArgument, NotFound]),
+    (
+        &["ImageInspect", "ImageHistory", "ImageAttestations", "ImageVerify"],
+        Origin::Daemon,
+        &[InvalidArgument, NotFound],
+    ),
     (&["ContentRead"], Origin::Daemon, &[InvalidArgument, NotFound, OutOfRange]),
     (&["ImageGet", "ImageGetAll"], Origin::Daemon, &[InvalidArgument, NotFound, Unavailable]),
     (&["ImagePrune"], Origin::Daemon, &[InvalidArgument, ResourceExhausted, Unavailable]),

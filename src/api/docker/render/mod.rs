@@ -16,6 +16,7 @@ mod names;
 pub mod removed;
 pub mod summary;
 pub mod usage;
+pub mod verification;
 
 #[cfg(test)]
 mod tests;

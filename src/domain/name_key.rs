@@ -14,7 +14,7 @@ use super::reference::Reference;
 const MAX_NAME: usize = 32_768;
 
 /// How many characters of an opaque name are shown.
-const SHOWN: usize = 512;
+const SHOWN: usize = 256;
 
 /// The name of an image record.
 ///
@@ -112,7 +112,7 @@ impl NameKey {
     }
 
     /// The name as people read it: a familiar name, a digest, or an opaque name on one line, with control characters
-    /// escaped and no longer than 512 characters.
+    /// escaped and no longer than 256 characters.
     pub fn shown(&self) -> String {
         match self.kind() {
             NameKind::Docker(reference) => reference.familiar(),

@@ -1,6 +1,7 @@
 //! The daemon as containerd clients see it.
 
 pub mod content;
+mod images;
 mod leases;
 mod namespaces;
 

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 pub mod containers;
 pub mod content;
 pub mod filter;
+pub mod images;
 pub mod introspection;
 pub mod leases;
 pub mod namespaces;
@@ -24,11 +25,13 @@ pub mod wire;
 
 use containers::ContainerService;
 use content::{ContentService, ContentSource};
+use images::ImageService;
 use introspection::IntrospectionService;
 use leases::LeaseService;
 use namespaces::NamespaceService;
 use proto::containerd::services::containers::v1::containers_server::ContainersServer;
 use proto::containerd::services::content::v1::content_server::ContentServer;
+use proto::containerd::services::images::v1::images_server::ImagesServer;
 use proto::containerd::services::introspection::v1::introspection_server::IntrospectionServer;
 use proto::containerd::services::leases::v1::leases_server::LeasesServer;
 use proto::containerd::services::namespaces::v1::namespaces_server::NamespacesServer;
@@ -45,6 +48,7 @@ pub fn services(engine: &Engine) -> Vec<Service> {
     let mut services = services_over(engine.clone(), engine.uuid());
     services.extend([
         Service::new(ContainersServer::new(ContainerService), DESCRIPTORS),
+        Service::new(ImagesServer::new(ImageService::new(engine.clone())), DESCRIPTORS).with_plugins(images::PLUGINS),
         Service::new(LeasesServer::new(LeaseService::new(engine.clone())), DESCRIPTORS).with_plugins(leases::PLUGINS),
         Service::new(NamespacesServer::new(NamespaceService), DESCRIPTORS).with_plugins(namespaces::PLUGINS),
         Service::new(SnapshotsServer::new(SnapshotService), DESCRIPTORS),

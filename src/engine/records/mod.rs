@@ -52,7 +52,7 @@ impl Engine {
         let free = {
             let name = name.clone();
             move |state: &State| match state.record(name.as_str()) {
-                Some(_) => Err(Error::new(Kind::AlreadyExists, format!("image {:?}: already exists", name.shown()))),
+                Some(_) => Err(Error::new(Kind::AlreadyExists, format!("image \"{}\": already exists", name.shown()))),
                 None => Ok(()),
             }
         };
@@ -94,7 +94,7 @@ impl Engine {
                 return self.made(name);
             }
         }
-        Err(Error::new(Kind::Unavailable, format!("image {:?} is being moved by others: try again", name.shown())))
+        Err(Error::new(Kind::Unavailable, format!("image \"{}\" is being moved by others: try again", name.shown())))
     }
 
     /// Removes the record of a name, and the image with its last one, with all content that nothing else uses.
@@ -108,7 +108,7 @@ impl Engine {
             let record = state.record(key.as_str()).ok_or_else(|| not_found(&key))?;
             let target = record.target().digest.clone();
             if let Some(expected) = expected.as_ref().filter(|expected| **expected != target) {
-                let text = format!("image {:?} has target {target}, not {expected}: not found", key.shown());
+                let text = format!("image \"{}\" has target {target}, not {expected}: not found", key.shown());
                 return Err(Error::not_found(text));
             }
             let is_gone = state.names_of(&target).len() == 1;
@@ -127,7 +127,8 @@ impl Engine {
 
     /// A record that was set a moment ago.
     fn made(&self, name: &NameKey) -> Result<ImageRecord> {
-        let gone = || Error::new(Kind::Unavailable, format!("image {:?} was set and removed by others", name.shown()));
+        let gone =
+            || Error::new(Kind::Unavailable, format!("image \"{}\" was set and removed by others", name.shown()));
         self.0.catalog.state().record(name.as_str()).ok_or_else(gone)
     }
 
@@ -217,5 +218,5 @@ fn check_key(state: &State, name: &NameKey, target: &Digest) -> Result<()> {
 }
 
 fn not_found(name: &NameKey) -> Error {
-    Error::not_found(format!("image {:?}: not found", name.shown()))
+    Error::not_found(format!("image \"{}\": not found", name.shown()))
 }

@@ -11,6 +11,11 @@ pub mod containerd {
                 include!("containerd.services.content.v1.rs");
             }
         }
+        pub mod images {
+            pub mod v1 {
+                include!("containerd.services.images.v1.rs");
+            }
+        }
         pub mod introspection {
             pub mod v1 {
                 include!("containerd.services.introspection.v1.rs");

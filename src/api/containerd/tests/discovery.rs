@@ -19,8 +19,9 @@ const SERVICES: [&str; 3] = [
 ];
 
 /// Those that need an engine, which have the same descriptors.
-const OVER_AN_ENGINE: [&str; 4] = [
+const OVER_AN_ENGINE: [&str; 5] = [
     "containerd.services.containers.v1.Containers",
+    "containerd.services.images.v1.Images",
     "containerd.services.leases.v1.Leases",
     "containerd.services.namespaces.v1.Namespaces",
     "containerd.services.snapshots.v1.Snapshots",

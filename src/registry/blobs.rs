@@ -5,13 +5,14 @@ use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, RANGE
 use http::{Method, StatusCode};
 use reqwest::Response;
 
+use super::body::BlobStream;
 use super::encoding::{self, Encoding};
 use super::endpoint::{Call, Endpoint};
 use super::hosts;
 use super::policy::shown;
 use super::refusal::{self, Operation};
 use super::repository::Repository;
-use super::transport::{BlobStream, Net, Outgoing};
+use super::transport::{Net, Outgoing};
 use crate::domain::Descriptor;
 use crate::domain::error::{Error, Kind, Result};
 
@@ -65,7 +66,7 @@ impl Repository {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
                 received(&endpoint.net, &endpoint.host(), response, descriptor, offset).await
             }
-            _ => Err(refusal::error(endpoint, response, &self.familiar(), Operation::Blob(&digest)).await),
+            _ => Err(endpoint.refusal(response, &self.familiar(), Operation::Blob(&digest)).await),
         }
     }
 

@@ -6,10 +6,11 @@ use http::header::LOCATION;
 use reqwest::{Response, Url};
 use tokio::time::timeout;
 
+use super::body::BlobStream;
 use super::policy::{is_private, same_origin, shown};
 use super::refusal::MAX_ERROR;
 use super::registries::Registries;
-use super::transport::{BlobStream, Net, proxied, unreachable_host};
+use super::transport::{Net, proxied, unreachable_host};
 use crate::domain::error::{Error, Kind, Result};
 
 /// How often one request may be sent elsewhere.

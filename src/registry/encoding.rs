@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
-use super::transport::BlobStream;
+use super::body::BlobStream;
 use crate::domain::MediaType;
 use crate::domain::error::{Error, Kind, Result};
 

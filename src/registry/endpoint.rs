@@ -17,7 +17,7 @@ use super::credential::Login;
 use super::hosts;
 use super::oci;
 use super::policy::{same_origin, shown};
-use super::refusal::passes;
+use super::refusal::{self, Operation, passes};
 use super::transport::{ExchangeError, Net, Outbound, Outgoing};
 use crate::domain::error::{Error, Kind, Result};
 
@@ -291,6 +291,11 @@ impl Endpoint {
 
     fn astray(&self, why: String) -> ExchangeError {
         ExchangeError::Refused(Error::new(Kind::PermissionDenied, format!("{} points to {why}", shown(&self.url))))
+    }
+
+    /// The failure that an answer without success is. `repository` is its familiar name.
+    pub(super) async fn refusal(&self, response: Response, repository: &str, operation: Operation<'_>) -> Error {
+        refusal::error(&self.net, response, self.auth.withheld(), repository, operation).await
     }
 }
 

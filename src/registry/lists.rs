@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::endpoint::{Call, Endpoint, Target};
 use super::manifests::content_type;
-use super::refusal::{self, Operation};
+use super::refusal::Operation;
 use super::repository::Repository;
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::manifest::{Document, MAX_MANIFEST, object};
@@ -44,7 +44,7 @@ impl Repository {
         let mut pages = Pages::new(Target::Path(&first));
         while let Some(response) = pages.next(self, endpoint, None).await? {
             if !response.status().is_success() {
-                return Err(refusal::error(endpoint, response, &self.familiar(), Operation::Tags).await);
+                return Err(endpoint.refusal(response, &self.familiar(), Operation::Tags).await);
             }
             let body = pages.body(endpoint, response).await?;
             let page: Page = object(&body).map_err(|cause| unreadable(endpoint, "tags").with_cause(cause))?;
@@ -95,7 +95,7 @@ impl Repository {
                 return self.tagged_referrers(endpoint, subject).await;
             }
             if !status.is_success() {
-                return Err(refusal::error(endpoint, response, &self.familiar(), Operation::Referrers).await);
+                return Err(endpoint.refusal(response, &self.familiar(), Operation::Referrers).await);
             }
             let body = pages.body(endpoint, response).await?;
             found.add(&body, &MediaType::OCI_INDEX).map_err(|error| error.context(self.familiar()))?;

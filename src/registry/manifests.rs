@@ -100,7 +100,7 @@ impl Repository {
                     _ => Some(response),
                 };
                 if let Some(response) = response {
-                    return Err(refusal::error(endpoint, response, &self.familiar(), operation).await);
+                    return Err(endpoint.refusal(response, &self.familiar(), operation).await);
                 }
             }
             // Not every registry knows HEAD.
@@ -122,7 +122,7 @@ impl Repository {
         let call = Call::new(Method::GET, &path, self.scopes()).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         let response = endpoint.call(&call).await?;
         if !response.status().is_success() {
-            return Err(refusal::error(endpoint, response, &self.familiar(), operation).await);
+            return Err(endpoint.refusal(response, &self.familiar(), operation).await);
         }
         let said = content_type(response.headers());
         let header_digest = digest_header(response.headers());

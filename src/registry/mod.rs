@@ -7,6 +7,7 @@
 
 mod auth;
 mod blobs;
+mod body;
 mod challenge;
 mod credential;
 mod download;
@@ -30,6 +31,7 @@ mod transport;
 mod uploads;
 
 pub use blobs::BlobBody;
+pub use body::BlobStream;
 pub use credential::Credential;
 pub use download::{Download, without_secrets};
 pub use lists::referrers_tag;
@@ -42,5 +44,4 @@ pub use registries::Registries;
 pub use repository::{Access, Repository};
 pub use search::SearchHit;
 pub use settings::{Settings, Timeouts};
-pub use transport::BlobStream;
 pub use uploads::{Mounted, UploadSession};

@@ -16,7 +16,6 @@ use http::StatusCode;
 use reqwest::Response;
 use serde_json::Value;
 
-use super::endpoint::Endpoint;
 use super::transport::Net;
 use crate::domain::error::{Error, Kind};
 
@@ -63,17 +62,18 @@ pub(super) fn kind(status: StatusCode, writes: bool) -> Kind {
     }
 }
 
-/// The failure that an answer without success is, with what the registry says of it. `repository` is its familiar name.
+/// The failure that an answer without success is, with what the registry says of it. `withheld` is why a credential was not
+/// used, and `repository` its familiar name.
 pub(super) async fn error(
-    endpoint: &Endpoint,
+    net: &Net,
     response: Response,
+    withheld: Option<String>,
     repository: &str,
     operation: Operation<'_>,
 ) -> Error {
     let status = response.status();
     let host = response.url().host_str().unwrap_or_default().to_owned();
-    let detail = detail(&endpoint.net, response).await;
-    let withheld = endpoint.auth.withheld();
+    let detail = detail(net, response).await;
     let (text, cause) = words(status, &host, detail, withheld, repository, operation);
     let error = Error::new(kind(status, operation.writes()), text);
     match cause {

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use reqwest::{Body, Response, Url};
 use tokio::time::{Instant, timeout};
 
+use super::body::BlobStream;
 use super::encoding::Encoding;
 use super::named::Naming;
 use super::policy::{Policy, same_origin, shown};
@@ -33,9 +33,6 @@ const CLIENT_LIFE: Duration = Duration::from_secs(600);
 /// What HTTP/2 may have under way for one blob, and on one connection.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// The bytes of a blob as they arrive.
-pub type BlobStream = BoxStream<'static, Result<Bytes>>;
 
 /// The network as the settings allow it to be used.
 pub(super) struct Net {

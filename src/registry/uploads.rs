@@ -11,11 +11,12 @@ use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, Head
 use http::{Method, StatusCode};
 use reqwest::{Body, Response, Url};
 
+use super::body::BlobStream;
 use super::endpoint::{Call, Endpoint, Target};
 use super::manifests::CONTENT_DIGEST;
-use super::refusal::{self, Operation};
+use super::refusal::Operation;
 use super::repository::Repository;
-use super::transport::{BlobStream, Outbound, Progress};
+use super::transport::{Outbound, Progress};
 use crate::domain::error::{Error, Kind, Result};
 use crate::domain::{Descriptor, Digest, MediaType, Reference};
 
@@ -278,7 +279,7 @@ impl Repository {
     }
 
     async fn refused(&self, endpoint: &Endpoint, response: Response, operation: Operation<'_>) -> Error {
-        refusal::error(endpoint, response, &self.familiar(), operation).await
+        endpoint.refusal(response, &self.familiar(), operation).await
     }
 }
 

@@ -205,10 +205,10 @@ fn several_sockets_serve_one_daemon() {
 fn an_unknown_key_is_named() {
     let place = Place::new();
     let file = place.path().join("daemon.json");
-    std::fs::write(&file, r#"{"storage-driver": "overlay2"}"#).unwrap();
+    std::fs::write(&file, r#"{"storage-drivers": "overlay2"}"#).unwrap();
     let (status, text) = refusal(place.command().arg("--config-file").arg(&file));
     assert_eq!(status, Some(2));
-    assert!(text.contains(r#"unknown key: "storage-driver""#) && text.contains("daemon.json"), "{text}");
+    assert!(text.contains(r#"unknown key: "storage-drivers""#) && text.contains("daemon.json"), "{text}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_search_is_said() {
     registry.faults().search = Some(r#"{"results": null}"#.into());
     assert_eq!(client.get(&term).expect(200).json(), json!([]));
     registry.faults().endless_search = true;
-    assert!(refused(&client, &term, 507).contains("larger than"));
+    assert!(refused(&client, &term, 500).contains("larger than"));
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = refused(&client, &format!("/images/search?term={nobody}/app"), 500);
     assert!(text.starts_with("the index to search cannot be reached") && text.contains("refused"), "{text}");

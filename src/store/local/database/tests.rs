@@ -10,8 +10,8 @@ use super::tables::{META, Table};
 use super::*;
 use crate::domain::manifest::{ConfigSummary, Document, Manifest};
 use crate::domain::{Descriptor, MediaType, StringMap};
-use crate::store::NameRecord;
 use crate::store::local::{LocalAudit, open as open_root};
+use crate::store::{EvidenceState, NameRecord};
 
 const IDENTITY: &str = "9a3c7d2e-0000-4000-8000-000000000001";
 
@@ -29,30 +29,28 @@ fn entries() -> Batch {
         annotations: StringMap::default(),
         artifact_type: None,
     };
-    let config = ConfigSummary {
-        platform: Default::default(),
-        created: Some(5),
-        labels: StringMap::default(),
-        user: Some("app".into()),
-    };
+    let config =
+        ConfigSummary { platform: Default::default(), created: Some(5), labels: StringMap::default(), user: None };
     let mut entries: Batch = (0..200)
         .map(|number| Entry::Blob(digest(number), Some(BlobRecord { size: u64::from(number), created_at: -1 })))
         .collect();
     entries.push(Entry::Document(digest(0), Some(Arc::new(Document::Manifest(manifest)))));
     entries.push(Entry::Config(digest(1), Some(Arc::new(config))));
     entries.push(Entry::Sources(digest(0), Some(vec!["registry.example/a".to_owned()])));
-    let name = |number| Entry::Name(format!("name {number:03}"), Some(NameRecord::new(target.clone(), 3)));
+    let record = NameRecord { evidence: EvidenceState::Unrecorded, ..NameRecord::new(target.clone(), 3) };
+    let name = |number| Entry::Name(format!("name {number:03}"), Some(record.clone()));
     entries.extend((0..100).map(name));
     entries
 }
 
-/// Records as format 1 had them: what is stored today without the version; names without labels and verdict.
+/// Records as format 1 had them: what is stored today without the version; without what was added since.
 fn write_format_1(database: &redb::Database, format: &str) {
     let write = database.begin_write().unwrap();
     {
         let mut meta = write.open_table(META).unwrap();
         meta.insert("format", format).unwrap();
         meta.insert("uuid", IDENTITY).unwrap();
+        // What later versions of a record added stands at its end, a byte for each field.
         let put = |table: Table, digest: &Digest, record: Vec<u8>| {
             write.open_table(table).unwrap().insert(digest.bytes(), &record[1..]).unwrap();
         };
@@ -60,11 +58,14 @@ fn write_format_1(database: &redb::Database, format: &str) {
             match entry {
                 Entry::Blob(digest, record) => put(BLOBS, &digest, record.unwrap().encode().unwrap()),
                 Entry::Document(digest, record) => put(DOCUMENTS, &digest, record.unwrap().encode().unwrap()),
-                Entry::Config(digest, record) => put(CONFIGS, &digest, record.unwrap().encode().unwrap()),
+                Entry::Config(digest, record) => {
+                    let bytes = record.unwrap().encode().unwrap();
+                    put(CONFIGS, &digest, bytes[..bytes.len() - 1].to_vec());
+                }
                 Entry::Sources(digest, record) => put(SOURCES, &digest, record.unwrap().encode().unwrap()),
                 Entry::Name(name, record) => {
                     let bytes = record.unwrap().encode().unwrap();
-                    write.open_table(NAMES).unwrap().insert(name.as_str(), &bytes[1..bytes.len() - 2]).unwrap();
+                    write.open_table(NAMES).unwrap().insert(name.as_str(), &bytes[1..bytes.len() - 3]).unwrap();
                 }
             }
         }

@@ -322,9 +322,8 @@ def answers(daemon):
 def media_types(root):
     """The media types in the documents of a data root."""
     found = set()
-    for file in root.glob("blobs/*/*"):
-        with contextlib.suppress(ValueError, UnicodeDecodeError):
-            found.update(re.findall(r'"mediaType":\s*"([^"]+)"', json.dumps(json.loads(file.read_bytes()))))
+    for file in [*root.glob("blobs/*/*"), *root.glob("packs/*.pack")]:
+        found.update(name.decode() for name in re.findall(rb'"mediaType":\s*"([^"]+)"', file.read_bytes()))
     return found
 
 
